@@ -1,0 +1,1 @@
+"""One folder per technology. Adapters import ``domain`` and never each other."""

@@ -1,0 +1,1 @@
+"""SQL persistence: SQLAlchemy Core over SQLite and PostgreSQL, one schema."""

@@ -1,0 +1,103 @@
+"""Engines: one factory, every option spelled out."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+
+from domain.common.errors import Invalid
+
+READ_ONLY = "aitrader_read_only"
+
+# PostgreSQL waits forever by default; a use case must end before its lease does.
+_POSTGRES_OPTIONS = (
+    "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=15000"
+)
+_POSTGRES_NAMES = {
+    "postgresql",
+    "postgres",
+    "postgresql+psycopg",
+    "postgresql+psycopg2",
+    "postgresql+asyncpg",
+}
+
+
+def parse_database_url(text: str) -> URL:
+    """Return the URL with the driver that we use; ``postgresql://`` and ``sqlite:///`` as people write them.
+
+    Raises:
+        Invalid: another database, or not a URL.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise Invalid(
+            "not a database URL; expected postgresql://user:password@host/name or sqlite:///path"
+        ) from None
+    if url.drivername in _POSTGRES_NAMES:
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_url(url)
+    raise Invalid(f"{url.get_backend_name()!r} is not supported; expected postgresql://… or sqlite:///path")
+
+
+def _sqlite_url(url: URL) -> URL:
+    if not url.database or url.database == ":memory:":
+        raise Invalid(
+            "an SQLite database needs a file (each thread would see its own memory); use sqlite:///path"
+        )
+    return url.set(drivername="sqlite", database=str(Path(url.database).expanduser().absolute()))
+
+
+def open_engine(url: URL, *, pool_size: int = 8) -> Engine:
+    """Return an engine. Nothing connects yet. Make it after a fork, never before."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, pool_size)
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_timeout=3,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={
+            "options": _POSTGRES_OPTIONS,
+            "connect_timeout": 3,
+            "application_name": "aitrader",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+    )
+
+
+def _sqlite_engine(url: URL, pool_size: int) -> Engine:
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=8,
+        pool_timeout=10,
+        connect_args={"timeout": 5.0, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN loses updates silently; ours is below
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA busy_timeout=5000")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

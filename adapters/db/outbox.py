@@ -1,0 +1,116 @@
+"""The outbox: events that commit with the change, numbered when published, kept as the resume log."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+
+from adapters.db.tables import event_streams, outbox
+from adapters.db.types import now_ms
+from domain.common.events import Event, PublishedEvent
+
+# Any constant will do; it must only be the same in every process of one installation.
+_PUBLISHER_LOCK = 4_150_231
+
+
+class SqlOutbox:
+    """The outbox of one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.added = False
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Store events as unpublished."""
+        if not events:
+            return
+        self.added = True
+        # Multi-row VALUES keeps created_at on the database's clock in one statement.
+        self._connection.execute(
+            insert(outbox).values(
+                topic=bindparam("topic"),
+                audience=bindparam("audience"),
+                data=bindparam("data"),
+                created_at=now_ms(),
+            ),
+            [{"topic": event.topic, "audience": event.audience, "data": event.data} for event in events],
+        )
+
+    def publish_pending(self, limit: int) -> list[PublishedEvent]:
+        """Number the oldest unpublished events; one publisher at a time keeps each stream in order."""
+        if not self._lock():
+            return []
+        query = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.id).limit(limit)
+        rows = self._connection.execute(query).all()
+        if not rows:
+            return []
+        streams: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        for row in rows:
+            streams[row.topic, row.audience].append(row)
+        numbered = {}
+        for (topic, audience), members in streams.items():
+            first = self._advance(topic, audience, len(members)) - len(members) + 1
+            numbered.update({row.id: first + place for place, row in enumerate(members)})
+        self._connection.execute(
+            update(outbox)
+            .where(outbox.c.id == bindparam("key"))
+            .values(seq=bindparam("number"), published_at=now_ms()),
+            [{"key": row.id, "number": numbered[row.id]} for row in rows],
+        )
+        return [
+            PublishedEvent(row.topic, row.audience, numbered[row.id], row.created_at, row.data)
+            for row in rows
+        ]
+
+    def read(self, topic: str, audience: str, after: int, limit: int) -> list[PublishedEvent]:
+        """Return published events with seq > after."""
+        query = (
+            select(outbox)
+            .where(outbox.c.topic == topic, outbox.c.audience == audience, outbox.c.seq > after)
+            .order_by(outbox.c.seq)
+            .limit(limit)
+        )
+        rows = self._connection.execute(query)
+        return [PublishedEvent(row.topic, row.audience, row.seq, row.created_at, row.data) for row in rows]
+
+    def last_seq(self, topic: str, audience: str) -> int:
+        """Return the highest sequence number given so far."""
+        query = select(event_streams.c.last_seq).where(
+            event_streams.c.topic == topic, event_streams.c.audience == audience
+        )
+        return self._connection.execute(query).scalar() or 0
+
+    def pending(self) -> tuple[int, int | None]:
+        """Return how many events wait, and the age of the oldest in milliseconds."""
+        query = select(func.count(), now_ms() - func.min(outbox.c.created_at)).where(
+            outbox.c.published_at.is_(None)
+        )
+        count, age = self._connection.execute(query).one()
+        return count, age
+
+    def prune(self, older_than_ms: int) -> int:
+        """Delete published events older than that."""
+        old = delete(outbox).where(outbox.c.published_at < now_ms() - older_than_ms)
+        return self._connection.execute(old).rowcount
+
+    def _lock(self) -> bool:
+        if self._connection.dialect.name != "postgresql":
+            return True  # BEGIN IMMEDIATE already let only one writer in
+        query = text("SELECT pg_try_advisory_xact_lock(:key)")
+        return bool(self._connection.execute(query, {"key": _PUBLISHER_LOCK}).scalar())
+
+    def _advance(self, topic: str, audience: str, count: int) -> int:
+        forward = (
+            update(event_streams)
+            .where(event_streams.c.topic == topic, event_streams.c.audience == audience)
+            .values(last_seq=event_streams.c.last_seq + count)
+            .returning(event_streams.c.last_seq)
+        )
+        last: int | None = self._connection.execute(forward).scalar_one_or_none()
+        if last is not None:
+            return last
+        self._connection.execute(insert(event_streams).values(topic=topic, audience=audience, last_seq=count))
+        return count

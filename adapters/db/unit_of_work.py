@@ -1,0 +1,90 @@
+"""One SQL unit of work that satisfies the work Protocol of every context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from adapters.db.engine import READ_ONLY
+from adapters.db.jobs import SqlJobs
+from adapters.db.outbox import SqlOutbox
+from adapters.db.records import SqlBacktestResults, SqlWorkerBeats
+from domain.common.errors import Conflict, Unavailable
+
+
+class SqlUnitOfWork:
+    """One transaction on one connection; made per use, never shared between threads.
+
+    Args:
+        engine: where to connect.
+        read_only: on SQLite, do not wait for other writers.
+        on_events: called after a commit that stored events, so that they are published soon.
+    """
+
+    def __init__(
+        self, engine: Engine, *, read_only: bool = False, on_events: Callable[[], None] | None = None
+    ) -> None:
+        self._engine = engine
+        self._read_only = read_only
+        self._on_events = on_events
+        self._callbacks: list[Callable[[], None]] = []
+        self._connection: Connection
+
+    def __enter__(self) -> Self:
+        try:
+            self._connection = self._engine.connect()
+            if self._read_only:
+                self._connection = self._connection.execution_options(**{READ_ONLY: True})
+            self._connection.begin()
+        except SQLAlchemyError as error:
+            raise _translated(error) from error
+        self.jobs = SqlJobs(self._connection)
+        self.outbox = SqlOutbox(self._connection)
+        self.backtest_results = SqlBacktestResults(self._connection)
+        self.workers = SqlWorkerBeats(self._connection)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._connection.close()
+        except SQLAlchemyError:
+            self._connection.invalidate()
+        if isinstance(error, SQLAlchemyError):
+            translated = _translated(error)
+            if translated is not error:
+                raise translated from error
+
+    def commit(self) -> None:
+        """Make the changes durable, then run the after-commit callbacks."""
+        try:
+            self._connection.commit()
+        except SQLAlchemyError as error:
+            raise _translated(error) from error
+        if self.outbox.added and self._on_events is not None:
+            self._on_events()
+        for callback in self._callbacks:
+            callback()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after a successful commit."""
+        self._callbacks.append(callback)
+
+
+_DOWN = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+
+
+def _translated(error: SQLAlchemyError) -> Exception:
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in ("40001", "40P01"):
+        return Conflict("another transaction changed the same rows; try again", code="serialization_conflict")
+    if not isinstance(error, _DOWN):
+        return error
+    text = str(getattr(error, "orig", None) or error).strip().splitlines()
+    reason = text[0] if text else type(error).__name__
+    return Unavailable(f"the database did not answer: {reason}", code="database_unavailable")

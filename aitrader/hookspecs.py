@@ -1,0 +1,36 @@
+"""The hooks. They run once per process at start-up and only register; nothing on a hot path is a hook."""
+
+from __future__ import annotations
+
+import pluggy
+
+from aitrader.registry import Registry
+from domain.jobs.ports import JobType
+from domain.research.ports import Strategy
+
+PROJECT = "aitrader"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def aitrader_register_job_types(registry: Registry[JobType]) -> None:
+    """Offer job types by name.
+
+    When: once per process, at start-up, before any request or job. Main thread.
+    Do: call ``registry.add(job_type.name, job_type)``; import heavy libraries inside ``run``.
+    If you raise: your plugin is left out, whole, and ``aitrader plugins list`` says why.
+    Since: 0.1
+    """
+
+
+@hookspec
+def aitrader_register_strategies(registry: Registry[Strategy]) -> None:
+    """Offer strategies for backtests by name.
+
+    When: once per process, at start-up, before any request or job. Main thread.
+    Do: call ``registry.add(strategy.name, strategy)``; import heavy libraries inside ``targets``.
+    If you raise: your plugin is left out, whole, and ``aitrader plugins list`` says why.
+    Since: 0.1
+    """

@@ -1,0 +1,1 @@
+"""The shared kernel: errors, ids, time, events, unit of work. Keep it tiny."""

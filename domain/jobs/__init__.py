@@ -1,0 +1,1 @@
+"""Jobs: what to run, its states, attempts, progress, leases and results."""

@@ -1,0 +1,1 @@
+"""Instruments and prices: symbols, timeframes and bars as columns."""

@@ -1,0 +1,1 @@
+"""Research: backtests and patterns over stored bars."""

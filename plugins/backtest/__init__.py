@@ -1,0 +1,1 @@
+"""Backtests: three classic strategies and the job that runs a strategy over stored bars."""
