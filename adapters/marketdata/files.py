@@ -19,7 +19,7 @@ from adapters.marketdata.zones import zone_named
 from domain.common.errors import Invalid
 from domain.market.model import Bars, Timeframe
 from domain.market.services import check_timeframe, guess_timeframe
-from domain.market.validation import Mask, Rows, broken_rows, check_bars, invalid_rows
+from domain.market.validation import Rows, broken_rows, check_bars, invalid_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,24 +55,25 @@ def read_bars_file(
 ) -> ImportedFile:
     """Read bars from a CSV (plain or gzipped), Parquet or Feather file.
 
-    Columns are found by their names in the usual spellings; extra columns are ignored and a missing volume is 0.
-    A file that runs from the newest bar to the oldest is turned round.
+    Columns are found by their names in the usual spellings; extra columns are ignored and a missing volume
+    is 0. A file that runs from the newest bar to the oldest is turned round.
 
     Args:
         path: the file; its suffix names the format.
         timeframe: the declared length of the bars, checked against their spacing.
-        timezone: the IANA zone of times that state none. A column of dates without times is 00:00 UTC of each.
+        timezone: the IANA zone of times that state none; dates without times become 00:00 UTC of each.
         date_order: settles dates such as 3/4/2024 when the file does not.
         adjusted: scale open, high, low and close by adjusted close / close.
-        on_error: ``refuse`` a file with a bad row, or ``drop`` bad rows, sort, and keep the last of equal times.
+        on_error: ``refuse`` a file with a bad row; or ``drop`` bad rows, sort, and of equal times keep the
+            last.
         max_bytes: the largest size allowed, after decompression.
 
     Raises:
         NotFound: there is no such file.
         TooLarge: the file is larger than allowed.
         Invalid: the file cannot be read, a column is missing, rows are bad (``errors`` names them by the
-            file's own row numbers, a CSV header being row 1), dates are ambiguous, or the timeframe contradicts
-            the data.
+            file's own row numbers, a CSV header being row 1), dates are ambiguous, or the timeframe
+            contradicts the data.
     """
     rules = TimeRules(zone_named(timezone), date_order)
     source = open_source(path, max_bytes)
@@ -106,8 +107,7 @@ def _parse(columns: dict[str, pa.ChunkedArray], rules: TimeRules, faults: Faults
         # One factor for all four keeps low <= open, close <= high, which rounding each price alone may not.
         numbers |= {role: numbers[role] * factor for role in ("open", "high", "low", "close")}
         notes.append("prices were scaled by adjusted close / close")
-    roles = ("open", "high", "low", "close", "volume")
-    return Bars(time, *(numbers[role] for role in roles)), notes
+    return Bars(time=time, **numbers), notes
 
 
 def _refuse(bars: Bars, loaded: Loaded, faults: Faults) -> tuple[Bars, list[str]]:
@@ -122,37 +122,37 @@ def _refuse(bars: Bars, loaded: Loaded, faults: Faults) -> tuple[Bars, list[str]
 def _oldest_first(bars: Bars, rows: Rows) -> tuple[Bars, Rows, list[str]]:
     if len(bars) < 2 or not bool(np.all(bars.time[1:] < bars.time[:-1])):
         return bars, rows, []
-    turned = Bars(*(np.ascontiguousarray(column[::-1]) for column in bars.columns()))
-    return turned, rows[::-1], ["the file runs from newest to oldest; it was turned round"]
+    return (
+        bars.take(np.arange(len(bars))[::-1]),
+        rows[::-1],
+        ["the file runs from newest to oldest; it was turned round"],
+    )
 
 
 def _drop(bars: Bars, faults: Faults) -> tuple[Bars, list[str]]:
     bad = faults.bad | broken_rows(bars)
-    good = _taken(bars, ~bad)
+    good = bars.take(~bad)
     if not len(good):
-        raise Invalid("every row of the file is bad; import it with on_error refuse to see why", code="invalid_bars")
+        raise Invalid("every row is bad; import with on_error refuse to see why", code="invalid_bars")
     order = np.argsort(good.time, kind="stable")
     moved = bool((order[1:] < order[:-1]).any())
-    ordered = Bars(*(column[order] for column in good.columns()))
+    ordered = good.take(order)
     last = np.append(ordered.time[1:] != ordered.time[:-1], True)
-    kept = _taken(ordered, last)
+    kept = ordered.take(last)
     notes = ["the rows were sorted by time"] if moved else []
     if bad.any():
         notes.append(f"{int(bad.sum())} bad rows were dropped")
     if len(kept) < len(ordered):
-        notes.append(f"{len(ordered) - len(kept)} rows with a repeated time were dropped; the last of each stayed")
+        repeated = len(ordered) - len(kept)
+        notes.append(f"{repeated} rows with a repeated time were dropped; the last of each stayed")
     return kept, notes
-
-
-def _taken(bars: Bars, keep: Mask) -> Bars:
-    return Bars(*(column[keep] for column in bars.columns()))
 
 
 def write_bars_file(bars: Bars, path: Path) -> None:
     """Write bars to a CSV, Parquet or Feather file by the suffix of its name, whole or not at all.
 
-    CSV times are ISO 8601 with milliseconds and ``Z``; the other formats hold millisecond UTC timestamps. Prices
-    are exact: reading the file gives equal bars. An existing file is replaced.
+    CSV times are ISO 8601 with milliseconds and ``Z``; the other formats hold millisecond UTC timestamps.
+    Prices are exact: reading the file gives equal bars. An existing file is replaced.
 
     Raises:
         Invalid: the suffix names no known format.
@@ -185,14 +185,15 @@ def _write_table(table: pa.Table, path: Path, kind: str, *, packed: bool) -> Non
         feather.write_feather(table, str(path), compression="zstd")
     else:
         with pa.output_stream(str(path), compression="gzip" if packed else None) as file:
-            _write_csv(table, file)
+            _write_csv(table, file, "\t" if ".tsv" in path.name.lower() else ",")
 
 
-def _write_csv(table: pa.Table, file: pa.NativeFile) -> None:
+def _write_csv(table: pa.Table, file: pa.NativeFile, delimiter: str) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv as arrow_csv
 
     text = pc.replace_substring(table.column("time").cast(pa.string()), " ", "T")
-    options = arrow_csv.WriteOptions(quoting_style="none")
+    file.write(f"{delimiter.join(table.column_names)}\n".encode())
+    options = arrow_csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
     arrow_csv.write_csv(table.set_column(0, "time", text), file, options)

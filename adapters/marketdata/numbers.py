@@ -31,9 +31,7 @@ class Comma(StrEnum):
     DECIMAL = "decimal"
 
 
-def numbers_of(
-    columns: dict[str, pa.ChunkedArray], faults: Faults
-) -> tuple[dict[str, FloatColumn], list[str]]:
+def numbers_of(columns: dict[str, pa.ChunkedArray], faults: Faults) -> tuple[dict[str, FloatColumn], list[str]]:
     """Return the columns as float64 and notes for a person.
 
     An empty price is a fault; an empty volume is zero. What a comma means is decided from the whole file.
@@ -135,9 +133,7 @@ def _without_commas(text: pa.ChunkedArray, comma: Comma) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
     if comma is Comma.DECIMAL:
-        return pc.if_else(
-            pc.match_substring_regex(text, _COMMA_DECIMAL), pc.replace_substring(text, ",", "."), text
-        )
+        return pc.if_else(pc.match_substring_regex(text, _COMMA_DECIMAL), pc.replace_substring(text, ",", "."), text)
     if comma is Comma.THOUSANDS:
         return pc.if_else(pc.match_substring_regex(text, _GROUPED), pc.replace_substring(text, ",", ""), text)
     return text

@@ -7,13 +7,14 @@ import os
 import re
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 from urllib.parse import quote
 
 import numpy as np
 
-from adapters.marketdata.bar_file import DamagedFile, read_bar_file, read_footer, write_bar_file
+from adapters.marketdata.bar_file import DamagedFileError, read_bar_file, read_footer, write_bar_file
 from domain.common.errors import AITraderError, FieldError, Invalid, NotFound, Unavailable
 from domain.common.time import Clock
 from domain.market.model import Bars, Dataset, Session, Timeframe, parse_symbol
@@ -33,9 +34,9 @@ class ParquetBarStore:
     """A `BarStore` in a folder: ``<exchange or _>/<symbol>/<timeframe>.parquet``.
 
     A write goes to a temporary file beside the target, is flushed to the disk, and then takes the target's
-    place, so readers in any process see the old bars or the new ones. Pages carry checksums; a damaged file is
-    an error that names the file on `read` and `describe`, and a logged warning on `list`, which goes on with
-    the others. Writing to a damaged dataset replaces it.
+    place, so readers in any process see the old bars or the new ones. Pages carry checksums; a damaged file
+    is an error that names the file on `read` and `describe`, and a logged warning on `list`, which goes on
+    with the others. Writing to a damaged dataset replaces it.
 
     A symbol without an exchange also finds the only stored symbol of that name with an exchange.
 
@@ -97,7 +98,7 @@ class ParquetBarStore:
             NotFound: nothing is stored for this symbol and timeframe.
             AITraderError: code ``damaged_file``.
         """
-        return self._open(symbol, timeframe, lambda file: read_bar_file(file, start_ms=start_ms, end_ms=end_ms))
+        return self._open(symbol, timeframe, partial(read_bar_file, start_ms=start_ms, end_ms=end_ms))
 
     def describe(self, symbol: str, timeframe: Timeframe) -> Dataset:
         """Return what is stored, without reading the bars.
@@ -116,10 +117,10 @@ class ParquetBarStore:
             try:
                 dataset = _opened(path, read_footer)
                 if path != self._path(dataset.symbol, dataset.timeframe):
-                    raise DamagedFile(f"it holds {dataset.symbol} {dataset.timeframe.value}")
+                    raise DamagedFileError(f"it holds {dataset.symbol} {dataset.timeframe.value}")
             except FileNotFoundError:
                 continue
-            except DamagedFile as problem:
+            except DamagedFileError as problem:
                 _log.warning("skipped the damaged bar file %s: %s", path, problem)
                 continue
             found.append(dataset)
@@ -132,7 +133,7 @@ class ParquetBarStore:
             return _opened(path, use)
         except FileNotFoundError:
             raise self._not_found(symbol, timeframe) from None
-        except DamagedFile as problem:
+        except DamagedFileError as problem:
             raise AITraderError(
                 f"the bar file {path} is damaged: {problem}; import {symbol} {timeframe.value} again",
                 code="damaged_file",
@@ -141,16 +142,15 @@ class ParquetBarStore:
 
     def _path(self, symbol: str, timeframe: Timeframe) -> Path:
         exchange, _, name = symbol.rpartition(":")
-        return self._root / (_file_name(exchange) or _NO_EXCHANGE) / _file_name(name) / f"{timeframe.value}.parquet"
+        folder = self._root / (_file_name(exchange) or _NO_EXCHANGE) / _file_name(name)
+        return folder / f"{timeframe.value}.parquet"
 
     def _existing(self, symbol: str, timeframe: Timeframe) -> Path:
         exact = self._path(symbol, timeframe)
         if ":" in symbol or exact.exists():
             return exact
         others = sorted(
-            path
-            for folder in self._root.glob("*")
-            if (path := folder / exact.parent.name / exact.name).exists()
+            path for folder in self._root.glob("*") if (path := folder / exact.parent.name / exact.name).exists()
         )
         if len(others) > 1:
             raise _ambiguous(symbol, [f"{path.parent.parent.name}:{symbol}" for path in others])
@@ -170,9 +170,9 @@ class ParquetBarStore:
 
 
 def _canonical(bars: Bars) -> Bars:
-    time, *values = bars.columns()
+    values = (bars.open, bars.high, bars.low, bars.close, bars.volume)
     return Bars(
-        np.ascontiguousarray(time, dtype=np.int64),
+        np.ascontiguousarray(bars.time, dtype=np.int64),
         *(np.ascontiguousarray(column, dtype=np.float64) for column in values),
     )
 

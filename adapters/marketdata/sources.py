@@ -32,7 +32,7 @@ _POSITIONAL = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The columns asked for, the source's number of each row, and the rows that could not be split into cells."""
+    """The columns asked for, the source's number of each row, and the rows that did not split into cells."""
 
     columns: list[pa.ChunkedArray]
     rows: Rows
@@ -124,7 +124,8 @@ def _open_parquet(path: Path, max_bytes: int) -> Source:
     names = list(footer.schema.to_arrow_schema().names)
 
     def load(positions: Sequence[int]) -> Loaded:
-        table = pq.read_table(path, columns=[names[i] for i in positions])
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=[names[i] for i in positions])
         return _typed([table.column(names[i]) for i in positions], table.num_rows)
 
     return Source(names, load)
@@ -205,13 +206,12 @@ def _head(path: Path) -> bytes:
 def _layout(data: bytes, path: Path) -> _Layout:
     lines = data[: 1 << 16].decode("utf-8-sig", errors="replace").splitlines()[:4]
     if not lines or not lines[0].strip():
-        raise Invalid(f"{path.name} is empty or does not start with a line of column names", code="unreadable_file")
+        raise Invalid(f"{path.name} does not start with a line of column names", code="unreadable_file")
     delimiter = max(",;\t|", key=lines[0].count)
-    first, *more = (list(csv.reader(io.StringIO(line), delimiter=delimiter)) for line in lines)
-    cells = first[0]
+    cells = next(csv.reader(io.StringIO(lines[0]), delimiter=delimiter))
     if _has_no_header(cells):
         return _Layout(list(_POSITIONAL[len(cells)]), delimiter, 0)
-    if len(more) >= 2 and cells[0].strip().lower() == "price" and more[0][:1] and more[0][0][0].lower() == "ticker":
+    if cells[0].strip().lower() == "price" and lines[1:] and lines[1].lower().startswith("ticker"):
         # yfinance writes three header lines: price and column names, tickers, and the name of the index.
         return _Layout(["Date", *cells[1:]], delimiter, 3)
     return _Layout(cells, delimiter, 1)
@@ -245,7 +245,7 @@ def _load_csv(source: Any, layout: _Layout, positions: Sequence[int]) -> Loaded:
             delimiter=layout.delimiter, ignore_empty_lines=False, invalid_row_handler=note
         ),
         convert_options=arrow_csv.ConvertOptions(
-            include_columns=wanted, column_types={name: pa.string() for name in wanted}, strings_can_be_null=False
+            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
         ),
     )
     rows = _line_numbers(table.num_rows, layout.skip + 1, [problem.row for problem in ragged])

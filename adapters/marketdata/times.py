@@ -1,4 +1,4 @@
-"""Times out of cells: text in the formats people have, Unix numbers, or typed columns, all to milliseconds UTC."""
+"""Times out of cells: text in the formats people have, Unix numbers, typed columns; all to UTC."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ DateOrder = Literal["mdy", "dmy"]
 Whole = NDArray[np.int64]
 
 _DAY_MS = 86_400_000
-_CLOCK = r"(?:(?:T|[ ;,]+)(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<p>[AaPp][Mm])?)?"
+_CLOCK = (
+    r"(?:(?:T|[ ;,]+)(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
+    r"\s*(?P<p>[AaPp][Mm])?)?"
+)
 _TIGHT_CLOCK = r"(?:[T ;,]*(?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:[.,]?(?P<f>\d{1,9}))?)?(?P<p>))?"
 _ZONE = r"\s*(?P<z>Z|z|(?:UTC|GMT)?[+-]\d{2}:?(?:\d{2})?|UTC|GMT)?$"
 _STYLES = {
@@ -50,7 +53,7 @@ class TimeRules:
 
 @dataclass(slots=True)
 class _Moments:
-    """Local milliseconds, the offset each row states (``stated`` tells whether it does), and what is unreadable."""
+    """Local milliseconds; the offset each row states, where ``stated``; and the rows that are unreadable."""
 
     local: Whole
     offset: Whole
@@ -58,9 +61,7 @@ class _Moments:
     bad: Mask
 
 
-def times_of(
-    column: pa.ChunkedArray, clock: pa.ChunkedArray | None, rules: TimeRules, faults: Faults
-) -> TimeColumn:
+def times_of(column: pa.ChunkedArray, clock: pa.ChunkedArray | None, rules: TimeRules, faults: Faults) -> TimeColumn:
     """Return the column as milliseconds UTC; rows at fault hold an arbitrary value.
 
     Times without a zone are local times of ``rules.zone``. A column of which every such time is midnight
@@ -81,11 +82,7 @@ def times_of(
         return _from_text(_joined(column, clock), rules, faults)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return _from_typed(column, rules, faults)
-    if (
-        pa.types.is_integer(column.type)
-        or pa.types.is_floating(column.type)
-        or pa.types.is_decimal(column.type)
-    ):
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
         return _from_text(_whole_text(column), rules, faults)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _from_text(_trimmed(column), rules, faults)
@@ -103,9 +100,7 @@ def _whole_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
     if not pa.types.is_integer(column.type):
-        return pc.fill_null(
-            pc.round(column.cast(pa.float64()), 3).cast(pa.decimal128(24, 3)).cast(pa.string()), ""
-        )
+        return pc.fill_null(pc.round(column.cast(pa.float64()), 3).cast(pa.decimal128(24, 3)).cast(pa.string()), "")
     return pc.fill_null(column.cast(pa.string()), "")
 
 
@@ -173,9 +168,7 @@ def _fast_iso(text: pa.ChunkedArray) -> _Moments | None:
         except pa.ArrowInvalid:
             continue
         local = np.array(moments.cast(pa.int64()).to_numpy(), dtype=np.int64)
-        return _Moments(
-            local, np.zeros_like(local), np.full(len(local), zoned), np.zeros(len(local), dtype=np.bool_)
-        )
+        return _Moments(local, np.zeros_like(local), np.full(len(local), zoned), np.zeros(len(local), dtype=np.bool_))
     return None
 
 
@@ -244,9 +237,7 @@ class _Parts:
         piece = self.text(name)
         if digits is not None:
             piece = pc.utf8_slice_codeunits(pc.utf8_rpad(piece, digits, "0"), 0, digits)
-        return np.array(
-            pc.if_else(pc.equal(piece, ""), "0", piece).cast(pa.int64()).to_numpy(), dtype=np.int64
-        )
+        return np.array(pc.if_else(pc.equal(piece, ""), "0", piece).cast(pa.int64()).to_numpy(), dtype=np.int64)
 
     def month(self) -> Whole:
         import pyarrow as pa

@@ -14,6 +14,7 @@ from domain.common.errors import FieldError, Invalid
 
 FloatColumn = NDArray[np.float64]
 TimeColumn = NDArray[np.int64]
+Selection = slice | NDArray[np.bool_] | NDArray[np.int64]
 
 _SYMBOL = re.compile(r"(?:[A-Z0-9]{1,12}:)?[A-Z0-9^][A-Z0-9._&^-]{0,31}")
 
@@ -115,7 +116,12 @@ class Bars:
         """Return the bars with start_ms ≤ time < end_ms. Columns are views, not copies."""
         first = 0 if start_ms is None else int(np.searchsorted(self.time, start_ms, side="left"))
         last = len(self) if end_ms is None else int(np.searchsorted(self.time, end_ms, side="left"))
-        return Bars(*(column[first:last] for column in self.columns()))
+        return self.take(slice(first, last))
+
+    def take(self, which: Selection) -> Bars:
+        """Return the bars of a slice (as views), of a mask or at positions (as copies), in that order."""
+        values = (self.open, self.high, self.low, self.close, self.volume)
+        return Bars(self.time[which], *(column[which] for column in values))
 
     def columns(self) -> tuple[TimeColumn, FloatColumn, FloatColumn, FloatColumn, FloatColumn, FloatColumn]:
         """Return the columns in the order time, open, high, low, close, volume."""
@@ -125,15 +131,16 @@ class Bars:
         """Return a SHA-256 hex digest over all columns; equal data gives an equal hash on any machine."""
         digest = hashlib.sha256()
         for column in self.columns():
-            digest.update(
-                np.ascontiguousarray(column).astype(column.dtype.newbyteorder("<"), copy=False).tobytes()
-            )
+            digest.update(np.ascontiguousarray(column).astype(column.dtype.newbyteorder("<"), copy=False).tobytes())
         return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What is stored about one symbol and timeframe. Times are milliseconds UTC of the first and last bar's open."""
+    """What is stored about one symbol and timeframe.
+
+    ``first_ms`` and ``last_ms`` are the opens of the first and last bar, in milliseconds UTC.
+    """
 
     symbol: str
     timeframe: Timeframe

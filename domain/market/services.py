@@ -1,15 +1,40 @@
-"""What the spacing of bars tells about their timeframe."""
+"""Bars from several sources into one, and what the spacing of bars tells about their timeframe."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from domain.common.errors import FieldError, Invalid
-from domain.market.model import TimeColumn, Timeframe
+from domain.market.model import Bars, TimeColumn, Timeframe
+from domain.market.validation import check_shape
 
 _TOLERANCE = 0.05
 _ENOUGH = 5
 _LONG = (Timeframe.D1, Timeframe.W1)
+
+
+def join_bars(parts: Sequence[Bars], *, overlap: bool = False) -> Bars:
+    """Return the bars of several sources as one, ascending.
+
+    Args:
+        parts: at least one; each is valid, in any order among themselves.
+        overlap: when two sources have a bar for the same time, take the later source's bar.
+
+    Raises:
+        Invalid: code ``overlapping_bars``; two sources have a bar for the same time and ``overlap`` is off.
+    """
+    columns = zip(*(part.columns() for part in parts), strict=True)
+    time, opens, high, low, close, volume = (np.concatenate(column) for column in columns)
+    joined = Bars(time.astype(np.int64, copy=False), opens, high, low, close, volume)
+    check_shape(joined)
+    joined = joined.take(np.argsort(joined.time, kind="stable"))
+    last = np.append(joined.time[1:] != joined.time[:-1], True)
+    repeated = int((~last).sum())
+    if repeated and not overlap:
+        raise Invalid(f"the sources have {repeated} bars in common; leave one out", code="overlapping_bars")
+    return joined.take(last)
 
 
 def guess_timeframe(time: TimeColumn) -> Timeframe | None:
@@ -59,7 +84,7 @@ def _median_spacing(time: TimeColumn) -> float | None:
 
 
 def _on_grid(time: TimeColumn, timeframe: Timeframe) -> bool:
-    steps = np.diff(np.unique(time))
+    steps = np.diff(np.unique(time)).astype(np.int64)
     # Clock changes shift a few bars of a local-time file by an hour, so nearly all is enough.
     return len(time) >= _ENOUGH and float(np.mean(steps % timeframe.ms == 0)) >= 0.95
 

@@ -16,7 +16,6 @@ Rows = NDArray[np.int64]
 
 MAX_LISTED = 20
 
-_FIELDS = ("time", "open", "high", "low", "close", "volume")
 _FIRST_MS = int(np.datetime64("1800-01-01", "ms").astype(np.int64))
 _END_MS = int(np.datetime64("2200-01-01", "ms").astype(np.int64))
 _PRICES = ("open", "high", "low", "close")
@@ -116,7 +115,7 @@ def _first_problems(rules: Sequence[_Rule], rows: Rows) -> list[RowProblem]:
 
 
 def _value_rules(bars: Bars) -> list[_Rule]:
-    columns = dict(zip(_FIELDS, bars.columns(), strict=True))
+    columns = {"open": bars.open, "high": bars.high, "low": bars.low, "close": bars.close, "volume": bars.volume}
     finite = {name: np.isfinite(columns[name]) for name in (*_PRICES, "volume")}
     rules = [_era_rule(bars)]
     rules += [_finite_rule(name, columns[name], finite[name]) for name in finite]

@@ -88,7 +88,7 @@ def measure(
         rf: risk-free rate per year as a fraction; rf / N is taken off each return.
 
     Raises:
-        Invalid: the curve is empty, not finite, does not start above zero, or differs from ``time`` in length.
+        Invalid: the curve is empty, not finite, does not start above zero, or is not as long as ``time``.
     """
     _check_curve(equity, time)
     returns = _returns(equity)

@@ -1,17 +1,17 @@
 """The simulation: target exposures become fills at the next bar's open, and equity marked at each close.
 
 Timing. A strategy decides target t[i] from bars 0…i, all closed. When t[i] differs from t[i−1] (t[−1] is 0),
-one order fills at the open of bar i+1. A target that repeats trades nothing, so exposure drifts with the price
-between changes. The target of the last bar is never traded. Nothing looks at a bar's high or low.
+one order fills at the open of bar i+1. A target that repeats trades nothing, so exposure drifts with the
+price between changes. The target of the last bar is never traded. Nothing looks at a bar's high or low.
 
 Costs. With slippage s and commission k as fractions, an order at open o is filled at p = o·(1+s) when buying
 and p = o·(1−s) when selling, and pays k·|quantity|·p. Per unit of notional at the open that is
 
     κ = (1+s)(1+k) − 1 when buying,    κ = 1 − (1−s)(1−k) when selling.
 
-Sizing. Quantities are fractional. The new position is worth t times the equity *that is left after the order's
-own costs*, both valued at the open: with E the equity at the open before the order and x₀ the value of the
-position held (negative when short), the new value x solves x = t·(E − κ·|x − x₀|), so
+Sizing. Quantities are fractional. The new position is worth t times the equity *that is left after the
+order's own costs*, both valued at the open: with E the equity at the open before the order and x₀ the value
+of the position held (negative when short), the new value x solves x = t·(E − κ·|x − x₀|), so
 
     x = t·(E + κ·x₀) ÷ (1 + κ·t)   when t·E > x₀ (a purchase),
     x = t·(E − κ·x₀) ÷ (1 − κ·t)   otherwise     (a sale).
@@ -20,9 +20,9 @@ From flat, t = 1 thus spends the cash exactly, never more: quantity = cash ÷ (o
 
 Shorting. Sale proceeds are added to cash; borrowing costs nothing and there are no margin calls.
 
-Ruin. When equity is not above zero at a close, the position is closed at the next open and trading ends; when it
-is not above zero at an open where an order is due (or would not be after its costs), it is closed there. Debt
-stays in the curve.
+Ruin. When equity is not above zero at a close, the position is closed at the next open and trading ends; when
+it is not above zero at an open where an order is due (or would not be after its costs), it is closed there.
+Debt stays in the curve.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def simulate(bars: Bars, targets: FloatColumn, *, cash: float, costs: Costs) -> 
         costs: commission and slippage.
 
     Raises:
-        Invalid: the targets have the wrong shape or leave −1…1, a price or the cash is not above zero.
+        Invalid: the targets have the wrong shape or leave −1…1, a price or the cash is not above zero,
+                or the prices are so far apart that equity leaves the range of float64.
     """
     _check(bars, targets, cash)
     rows, ruined = _run(bars.open, targets, cash, costs)
@@ -117,6 +118,8 @@ def simulate(bars: Bars, targets: FloatColumn, *, cash: float, costs: Costs) -> 
         fills, held_cash = _columns(rows)
         end_cash, position = _states(len(bars), fills.bar, held_cash, fills.position, cash)
         equity = end_cash + position * bars.close
+    if not np.isfinite(equity).all():
+        raise Invalid("the prices are too far apart to account for in float64", code="invalid_bars")
     trades, open_trade = round_trips(fills)
     return Simulation(equity, end_cash, position, fills, trades, open_trade, ruined)
 
@@ -135,10 +138,10 @@ def _check(bars: Bars, targets: FloatColumn, cash: float) -> None:
 def _run(opens: FloatColumn, targets: FloatColumn, cash: float, costs: Costs) -> tuple[list[_Fill], bool]:
     """Return the fills, and whether equity ran out at an open. A step per order, not per bar."""
     changes = np.flatnonzero(np.diff(targets[:-1], prepend=0.0))
-    bars = (changes + 1).tolist()
+    orders = zip((changes + 1).tolist(), opens[changes + 1].tolist(), targets[changes].tolist(), strict=True)
     rows: list[_Fill] = []
     position = 0.0
-    for bar, price, target in zip(bars, opens[bars].tolist(), targets[changes].tolist(), strict=True):
+    for bar, price, target in orders:
         wanted = _wanted(target, cash + position * price, position * price, costs)
         ruined = wanted is None
         after = (wanted or 0.0) / price
@@ -151,7 +154,7 @@ def _run(opens: FloatColumn, targets: FloatColumn, cash: float, costs: Costs) ->
 
 
 def _wanted(target: float, equity: float, held: float, costs: Costs) -> float | None:
-    """Return the value of the position to hold after an order's own costs; None when no equity would be left."""
+    """Return the value of the position to hold after the order's costs; None when no equity would be left."""
     buying = target * equity > held
     rate = _cost_rate(buying, costs)
     signed = rate if buying else -rate
@@ -194,7 +197,7 @@ def _first_ruin(equity: FloatColumn) -> int | None:
 
 
 def _liquidated(rows: list[_Fill], ruin: int, opens: FloatColumn, cash: float, costs: Costs) -> list[_Fill]:
-    """Return the fills up to bar ``ruin`` and one that closes the position at the next open, if there is one."""
+    """Return the fills up to bar ``ruin``, and one that closes the position at the next open if any."""
     kept = [row for row in rows if row[0] <= ruin]
     position, left = (kept[-1][5], kept[-1][6]) if kept else (0.0, cash)
     if position != 0.0 and ruin + 1 < len(opens):

@@ -127,9 +127,10 @@ def _per_trade(fills: Fills, legs: _Legs, count: int) -> dict[str, FloatColumn]:
     share = entry_size / (entry_size + exit_size)
 
     def total(entry: FloatColumn, exit: FloatColumn) -> FloatColumn:
-        # The closing leg of the very first fills would have no trade (−1) only if it were empty.
-        opened = np.bincount(legs.entry_trade, weights=entry, minlength=count)
-        return opened + np.bincount(np.maximum(legs.exit_trade, 0), weights=exit, minlength=count)
+        sums = np.zeros(count)
+        sums += np.bincount(legs.entry_trade, weights=entry, minlength=count)
+        sums += np.bincount(legs.exit_trade, weights=exit, minlength=count)
+        return sums
 
     def split(column: FloatColumn) -> FloatColumn:
         return total(column * share, column * (1.0 - share))

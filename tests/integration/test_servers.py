@@ -277,9 +277,7 @@ def test_a_wrong_choice_is_not_passed_over(
         find.__wrapped__()  # type: ignore[attr-defined]
 
 
-def test_a_missing_server_fails_the_test_and_does_not_skip_it(
-    pytestconfig: pytest.Config, tmp_path: Path
-) -> None:
+def test_a_missing_server_fails_the_test_and_does_not_skip_it(tmp_path: Path) -> None:
     test = tmp_path / "test_it.py"
     test.write_text('pytest_plugins = ["tests.fixtures.servers"]\ndef test_it(redis_url): pass\n')
     done = subprocess.run(
@@ -336,9 +334,7 @@ def python(code: str) -> list[str]:
 
 
 def test_process_lines_and_exit_status(start_process: Callable[..., Process], tmp_path: Path) -> None:
-    code = (
-        "import os, sys; print(os.environ['A']); print('b', file=sys.stderr); print(os.getcwd()); sys.exit(3)"
-    )
+    code = "import os, sys; print(os.environ['A']); print('b', file=sys.stderr); print(os.getcwd()); sys.exit(3)"
     log = tmp_path / "log"
     process = start_process(python(code), env={"A": "first"}, cwd=tmp_path, log_file=log)
     assert process.wait_for_line("f(.)rst")[1] == "i"

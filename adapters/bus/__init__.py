@@ -1,0 +1,1 @@
+"""The event bus: Redis Pub/Sub, or callbacks in this process."""

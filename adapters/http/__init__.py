@@ -1,0 +1,1 @@
+"""The HTTP adapter: REST, OpenAPI and WebSocket. The only place with async code."""

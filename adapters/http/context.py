@@ -1,0 +1,19 @@
+"""Facts of the request being answered, for logs and problem responses."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextvars import ContextVar
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+request_path: ContextVar[str] = ContextVar("request_path", default="")
+
+_ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id_from(header: bytes | None) -> str:
+    """Return the client's request id if it is harmless in a log, else a new one."""
+    if header is not None and _ACCEPTABLE.fullmatch(header):
+        return header.decode("ascii")
+    return secrets.token_hex(16)

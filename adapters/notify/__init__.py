@@ -1,0 +1,1 @@
+"""Notifiers: the log, and any service that apprise knows."""

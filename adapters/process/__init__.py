@@ -1,0 +1,1 @@
+"""Child processes that run CPU-heavy jobs and can be killed."""

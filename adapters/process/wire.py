@@ -1,0 +1,84 @@
+"""Messages between a worker and its child: one JSON object per message over a socket pair."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from typing import Any
+
+import orjson
+
+from domain.jobs.model import (
+    Artifact,
+    Canceled,
+    Failed,
+    Job,
+    JobState,
+    LeaseLost,
+    NewJob,
+    Outcome,
+    Released,
+    Succeeded,
+)
+from domain.research.model import BacktestResult
+
+_PLAIN = {"canceled": Canceled, "released": Released, "lease_lost": LeaseLost}
+
+
+def send(connection: Connection, message: dict[str, Any]) -> None:
+    """Send one message.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    connection.send_bytes(orjson.dumps(message))
+
+
+def receive(connection: Connection) -> dict[str, Any]:
+    """Wait for one message.
+
+    Raises:
+        EOFError: the other side is gone.
+        OSError: the other side is gone.
+    """
+    message: dict[str, Any] = orjson.loads(connection.recv_bytes())
+    return message
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """Return a job as JSON types."""
+    return asdict(job)
+
+
+def job_from_json(data: dict[str, Any]) -> Job:
+    """Return the job that ``job_to_json`` wrote."""
+    artifacts = tuple(Artifact(**item) for item in data["artifacts"])
+    return Job(**{**data, "status": JobState(data["status"]), "artifacts": artifacts})
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as JSON types."""
+    if isinstance(outcome, Succeeded):
+        return {"kind": "succeeded", **asdict(outcome)}
+    if isinstance(outcome, Failed):
+        return {"kind": "failed", **asdict(outcome)}
+    for kind, plain in _PLAIN.items():
+        if isinstance(outcome, plain):
+            return {"kind": kind}
+    raise TypeError(f"a child does not report {type(outcome).__name__}")
+
+
+def outcome_from_json(data: dict[str, Any]) -> Outcome:
+    """Return the outcome that ``outcome_to_json`` wrote."""
+    kind = data.pop("kind")
+    if kind == "succeeded":
+        return Succeeded(
+            result=data["result"],
+            artifacts=tuple(Artifact(**item) for item in data["artifacts"]),
+            records=tuple(BacktestResult(**item) for item in data["records"]),
+            children=tuple(NewJob(**item) for item in data["children"]),
+        )
+    if kind == "failed":
+        return Failed(**data)
+    plain: Outcome = _PLAIN[kind]()
+    return plain

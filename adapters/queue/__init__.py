@@ -1,0 +1,1 @@
+"""The job queue: Dramatiq over Redis, or threads in this process."""

@@ -1,0 +1,68 @@
+"""The queue of an embedded installation: hints are a counter per queue, workers are threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+log = logging.getLogger(__name__)
+
+
+class InProcessQueue:
+    """A ``JobQueue`` and ``JobConsumer`` in one, for one process."""
+
+    def __init__(self) -> None:
+        self._hints: Counter[str] = Counter()
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._stopping = False
+
+    def hint(self, queue: str, job_ids: Sequence[str]) -> None:
+        """Wake one thread per id."""
+        with self._changed:
+            self._hints[queue] += len(job_ids)
+            self._changed.notify_all()
+
+    def pending(self, queue: str) -> int:
+        """Return how many hints wait."""
+        with self._changed:
+            return self._hints[queue]
+
+    def start(self, slots: Mapping[str, int], work: Callable[[str], object]) -> None:
+        """Begin with so many threads per queue."""
+        for queue, count in slots.items():
+            for number in range(count):
+                thread = threading.Thread(
+                    target=self._run, args=(queue, work), name=f"job-{queue}-{number}", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Take no more hints; wait for running calls."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout_s / max(1, len(self._threads)))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _run(self, queue: str, work: Callable[[str], object]) -> None:
+        while self._take(queue):
+            try:
+                work(queue)
+            except Exception:
+                log.exception("a worker thread could not run a job; the sweeper will ask again")
+
+    def _take(self, queue: str) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._hints[queue] > 0)
+            if self._stopping:
+                return False
+            self._hints[queue] -= 1
+            return True

@@ -1,0 +1,5 @@
+"""``python -m aitrader`` is the same as ``aitrader``."""
+
+from aitrader.cli import main
+
+main()

@@ -1,0 +1,173 @@
+"""Running one attempt of a job: the context it gets and how its end is read. The same in a thread and in a child."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from aitrader.job_types import RegisteredJobTypes
+from aitrader.registry import Registry
+from domain.common.errors import AITraderError, FieldError, Invalid
+from domain.jobs.model import (
+    Artifact,
+    Canceled,
+    Failed,
+    Job,
+    JobCanceled,
+    JobLeaseLost,
+    LeaseLost,
+    NewJob,
+    Outcome,
+    Released,
+    Succeeded,
+)
+from domain.market.ports import BarStore
+from domain.research.model import BacktestResult
+from domain.research.ports import Strategy
+
+_ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class DeadlineExceeded(AITraderError):
+    """The job ran longer than its deadline."""
+
+    code = "deadline_exceeded"
+
+
+class Control(Protocol):
+    """What an attempt hears from, and tells, the process that holds its lease."""
+
+    def verdict(self) -> Canceled | Released | LeaseLost | None:
+        """Return why the job must stop now."""
+        ...
+
+    def report(self, fraction: float, message: str) -> None:
+        """Pass progress on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """What job types may ask for. ``open_bars`` is called only for types that need bars."""
+
+    job_types: RegisteredJobTypes
+    strategies: Registry[Strategy]
+    open_bars: Callable[[], BarStore]
+    artifacts_dir: Path
+
+
+class AttemptContext:
+    """The ``JobContext`` of one attempt."""
+
+    def __init__(self, job: Job, needs: tuple[str, ...], deadline_s: float, control: Control, tools: Toolbox) -> None:
+        self.job_id = job.id
+        self.user_id = job.user_id
+        self.attempt = job.attempt
+        self.logger = logging.LoggerAdapter(logging.getLogger("aitrader.job"), {"job_id": job.id})
+        self.directory = tools.artifacts_dir / job.id / str(job.attempt)
+        self.media_types: dict[str, str] = {}
+        self.records: list[BacktestResult] = []
+        self.children: list[NewJob] = []
+        self._needs = needs
+        self._ends_at = time.monotonic() + deadline_s
+        self._control = control
+        self._tools = tools
+        self._fraction = 0.0
+
+    @property
+    def bars(self) -> BarStore:
+        """The market data store."""
+        if "bars" not in self._needs:
+            raise Invalid("the job type must list 'bars' in needs to use the market data store")
+        return self._tools.open_bars()
+
+    def strategy(self, name: str) -> Strategy:
+        """Return a registered strategy."""
+        return self._tools.strategies.get(name)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Report how far the job is."""
+        self._fraction = max(self._fraction, min(1.0, max(0.0, fraction)))
+        self._control.report(self._fraction, message[:200])
+        self.check()
+
+    def check(self) -> None:
+        """Stop here if the job should not go on."""
+        verdict = self._control.verdict()
+        if isinstance(verdict, Canceled):
+            raise JobCanceled()
+        if verdict is not None:
+            raise JobLeaseLost()
+        if time.monotonic() > self._ends_at:
+            raise DeadlineExceeded()
+
+    def artifact(self, name: str, media_type: str) -> Path:
+        """Return the path to write a file to."""
+        if not _ARTIFACT_NAME.fullmatch(name):
+            raise Invalid(f"{name!r} is not a plain file name", errors=[FieldError("name", "not a file name")])
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.media_types[name] = media_type
+        return self.directory / name
+
+    def record(self, row: BacktestResult) -> None:
+        """Store a row with the end of the job."""
+        self.records.append(row)
+
+    def enqueue(self, job_type: str, payload: Mapping[str, Any]) -> None:
+        """Submit a child job with the end of this one."""
+        payload = self._tools.job_types.validate(job_type, payload)
+        self.children.append(NewJob(user_id=self.user_id, job_type=job_type, payload=payload, parent_id=self.job_id))
+
+
+def run_attempt(job: Job, control: Control, tools: Toolbox) -> Outcome:
+    """Run one attempt to its end. Never raises for what the job itself did."""
+    job_type = tools.job_types.get(job.job_type)
+    context = AttemptContext(job, job_type.needs, job_type.deadline_s, control, tools)
+    try:
+        payload = tools.job_types.parse(job.job_type, job.payload)
+        result = job_type.run(context, payload)
+        context.check()
+        return Succeeded(
+            result=tools.job_types.dump_result(job.job_type, result),
+            artifacts=_collect(context, tools.artifacts_dir),
+            records=tuple(context.records),
+            children=tuple(context.children),
+        )
+    except Exception as error:
+        shutil.rmtree(context.directory, ignore_errors=True)
+        return outcome_of(error, control, context.logger)
+
+
+def outcome_of(
+    error: Exception, control: Control, logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
+) -> Outcome:
+    """Return how an attempt that raised has ended."""
+    match error:
+        case JobCanceled():
+            return Canceled()
+        case JobLeaseLost():
+            return Released() if isinstance(control.verdict(), Released) else LeaseLost()
+        case AITraderError():
+            return Failed(error.code, error.detail, error.retryable)
+    logger.exception("the job raised")
+    return Failed("unexpected_error", f"{type(error).__name__}: {error}"[:500], retryable=True)
+
+
+def _collect(context: AttemptContext, root: Path) -> tuple[Artifact, ...]:
+    collected = []
+    for name, media_type in context.media_types.items():
+        path = context.directory / name
+        if not path.is_file():
+            raise Invalid(f"the job announced the artifact {name!r} but did not write it", code="artifact_missing")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        relative = path.relative_to(root).as_posix()
+        collected.append(Artifact(name, media_type, path.stat().st_size, digest, relative))
+    return tuple(collected)

@@ -1,0 +1,228 @@
+"""Building the application and starting and stopping its parts in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from adapters.db.watch import SqliteWatch
+from aitrader.attempts import Toolbox
+from aitrader.container import Container
+from aitrader.loops import Loop
+from aitrader.settings import Settings, load_settings
+from domain.common.errors import AITraderError, Conflict
+from domain.common.events import PublishedEvent
+from domain.common.ids import new_id
+from domain.jobs import events as job_events
+from domain.jobs.model import Isolation
+
+log = logging.getLogger(__name__)
+
+_PACKAGES = ("aitrader", "adapters", "domain", "plugins", "migrations")
+_DAY_MS = 24 * 3_600_000
+_RELEASE_S = 5.0
+PRESENCE_S = 5.0
+
+
+def build(settings: Settings) -> Container:
+    """Return the container for these settings. Nothing is opened yet.
+
+    Raises:
+        Conflict: one of our top-level packages is shadowed by another distribution's.
+    """
+    require_own_packages()
+    return Container(settings=settings, owner=f"{socket.gethostname()}:{os.getpid()}")
+
+
+def require_own_packages() -> None:
+    """Check that ``domain``, ``adapters``, … are ours: PyPI has packages of the same names.
+
+    Raises:
+        Conflict: one of them comes from elsewhere.
+    """
+    home = Path(__file__).resolve().parent.parent
+    for name in _PACKAGES:
+        found = Path(__import__(name).__file__ or "").resolve().parent
+        if found != home / name:
+            raise Conflict(
+                f"the package {name!r} comes from {found}, not from AITrader; "
+                "install AITrader into a virtual environment of its own",
+                code="package_shadowed",
+            )
+
+
+def require_schema(container: Container) -> None:
+    """Migrate the embedded database; refuse any other that is not at head.
+
+    Raises:
+        Conflict: the database is not migrated; the message holds the command to run.
+    """
+    schema = container.migrations()
+    if container.settings().embedded_database and schema.current() != schema.head():
+        schema.upgrade()
+    schema.require_head()
+
+
+def toolbox(settings: Settings) -> Toolbox:
+    """Return what job types may ask for: all that a child process needs."""
+    tools: Toolbox = build(settings).toolbox()
+    return tools
+
+
+@cache
+def _client(_pid: int) -> Container:
+    container = build(load_settings())
+    require_schema(container)
+    return container
+
+
+def client_application() -> Container:
+    """Return the container of a program that only submits and reads; one per process, also after a fork."""
+    return _client(os.getpid())
+
+
+class Application:
+    """A long-running process: the loops that every one needs, and a worker if asked for.
+
+    Args:
+        role: ``up``, ``serve`` or ``worker``, as others see it.
+        works: whether to run jobs.
+    """
+
+    def __init__(self, settings: Settings, *, role: str, works: bool) -> None:
+        self.settings = settings
+        self.container = build(settings)
+        self.id = new_id()
+        self.url = ""
+        self.draining = False
+        self._role = role
+        self._works = works
+        self._undo: list[Callable[[], object]] = []
+        self.loops: list[Loop] = []
+
+    def start(self) -> None:
+        """Start everything in order; a failure stops what had started.
+
+        Raises:
+            AITraderError: a part could not start.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop(drain_s=0)
+            raise
+
+    def stop(self, drain_s: float) -> None:
+        """Stop everything in reverse order. Running jobs get ``drain_s`` seconds, then are handed back."""
+        self.draining = True
+        self._drain_s = drain_s
+        while self._undo:
+            undo = self._undo.pop()
+            try:
+                undo()
+            except AITraderError as error:
+                log.warning("could not stop a part", extra={"reason": error.detail})
+
+    def late_loops(self) -> list[str]:
+        """Return the names of loops that hang or keep failing."""
+        return [loop.name for loop in self.loops if loop.late()]
+
+    def _start(self) -> None:
+        parts = self.container
+        require_schema(parts)
+        self._undo.append(parts.engine().dispose)
+        self._undo.append(parts.queue().close)
+        self._undo.append(parts.bus().close)
+        if parts.transport() == "redis":
+            parts.hints().start()
+            self._undo.append(parts.hints().close)
+        dispatch, sweep = self._start_loops()
+        self._watch_sqlite(dispatch, sweep)
+        if self._works:
+            self._start_worker()
+
+    def _start_loops(self) -> tuple[Loop, Loop]:
+        parts = self.container
+        dispatch = Loop("dispatch", 1.0, parts.dispatch())
+        parts.dispatch().attach(dispatch.wake)
+        sweep = Loop("sweep", self._sweep_every_s(), self._sweep)
+        presence = Loop("presence", PRESENCE_S, self._beat)
+        for loop in (dispatch, sweep, presence, Loop("prune", 600.0, self._prune)):
+            self._run_loop(loop)
+        self._undo.append(self._leave)
+        return dispatch, sweep
+
+    def _run_loop(self, loop: Loop) -> None:
+        self.loops.append(loop)
+        loop.start()
+        self._undo.append(loop.stop)
+
+    def _sweep_every_s(self) -> float:
+        alone = self.container.transport() == "in_process" and self.container.engine().dialect.name != "sqlite"
+        return 1.0 if alone else 5.0
+
+    def _sweep(self) -> float | None:
+        wait_ms = self.container.sweep_jobs()()
+        return None if wait_ms is None else wait_ms / 1000
+
+    def _prune(self) -> None:
+        with self.container.unit_of_work() as work:
+            work.outbox.prune(_DAY_MS)
+            work.commit()
+
+    def _beat(self) -> None:
+        with self.container.unit_of_work() as work:
+            work.workers.beat(
+                self.id, host=socket.gethostname(), pid=os.getpid(), role=self._role, url=self.url
+            )
+            work.commit()
+
+    def _leave(self) -> None:
+        with self.container.unit_of_work() as work:
+            work.workers.leave(self.id)
+            work.commit()
+
+    def announce(self, url: str) -> None:
+        """Say where this process serves the API."""
+        self.url = url
+        self._beat()
+
+    def _watch_sqlite(self, dispatch: Loop, sweep: Loop) -> None:
+        engine = self.container.engine()
+        if engine.dialect.name != "sqlite":
+            return
+        watch = SqliteWatch(engine)
+        self._undo.append(watch.close)
+
+        def look() -> None:
+            if watch.changed():
+                dispatch.wake()
+                sweep.wake()
+
+        self._run_loop(Loop("watch", 0.2, look))
+
+    def _start_worker(self) -> None:
+        parts = self.container
+        leases = parts.leases()
+        self._undo.append(lambda: [executor.close() for executor in parts.executors().values()])
+        self._run_loop(Loop("heartbeat", self.settings.lease_seconds / 6, leases.beat))
+        run = parts.run_next_job(accepting=lambda: not self.draining)
+        slots = {Isolation.THREAD.queue: self.settings.threads, Isolation.PROCESS.queue: self.settings.processes}
+        self._undo.append(self._stop_worker)
+        self._undo.append(parts.bus().listen(self._hear))
+        parts.consumer().start(slots, run)
+
+    def _hear(self, event: PublishedEvent) -> None:
+        if event.topic == job_events.TOPIC and event.data["cancel_requested"]:
+            self.container.leases().cancel(event.data["job_id"])
+
+    def _stop_worker(self) -> None:
+        consumer = self.container.consumer()
+        if consumer.stop(self._drain_s):
+            return
+        self.container.leases().release_all()
+        consumer.stop(_RELEASE_S)

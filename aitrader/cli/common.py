@@ -1,0 +1,104 @@
+"""What commands share: output for people and for scripts, settings, and the container."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from domain.common.errors import Invalid
+
+if TYPE_CHECKING:
+    from aitrader.container import Container
+    from domain.market.ports import BarStore
+
+# Until there are logins, everything done on this machine belongs to its owner.
+LOCAL_USER = "owner"
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document to stdout."""
+    import orjson
+
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_json_line(value: Any) -> None:
+    """Print one JSON document on one line to stdout, for streams."""
+    import orjson
+
+    click.echo(orjson.dumps(value).decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: drawn on a terminal, plain aligned text otherwise."""
+    if sys.stdout.isatty():
+        _print_rich(columns, rows)
+        return
+    widths = [max(len(str(row[place])) for row in (columns, *rows)) for place in range(len(columns))]
+    for row in (columns, *rows):
+        click.echo("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def say(text: str) -> None:
+    """Tell a person something, on stderr."""
+    click.echo(text, err=True)
+
+
+def parse_time(text: str) -> int:
+    """Return an ISO 8601 date or time as milliseconds UTC; UTC is meant when no zone is given.
+
+    Raises:
+        Invalid: not a date or time.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is not a date or time; expected such as 2018-12-31 or 2018-12-31T09:30Z") from None
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def quiet_logging() -> None:
+    """Keep the log out of the way of a command's own output: warnings only, unless --verbose."""
+    from aitrader.logs import set_up_logging
+    from aitrader.settings import load_settings
+
+    context = click.get_current_context(silent=True)
+    verbose = bool(context and context.find_root().obj and context.find_root().obj["verbose"])
+    set_up_logging(load_settings(), service="cli", level="DEBUG" if verbose else "WARNING")
+
+
+def client() -> Container:
+    """Return the container of a command that submits and reads."""
+    from aitrader.bootstrap import client_application
+
+    quiet_logging()
+    return client_application()
+
+
+def bar_store() -> BarStore:
+    """Return the market data store of the settings."""
+    from aitrader.bootstrap import build
+    from aitrader.settings import load_settings
+
+    quiet_logging()
+    store: BarStore = build(load_settings()).bars()
+    return store
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,158 @@
+"""``aitrader doctor``: is everything in order, and what to do if not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from aitrader.cli.common import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from aitrader.container import Container
+
+_LEAST_FREE_BYTES = 1 << 30
+_MOST_SKEW_MS = 1000
+_MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. ``state`` is ``ok``, ``warning`` or ``failed``."""
+
+    check: str
+    state: str
+    detail: str
+
+
+@click.command(epilog="Example: aitrader doctor --json")
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check settings, database, migrations, Redis, workers, plugins, clock and disk. Exit 1 if any fails."""
+    findings = examine()
+    if as_json:
+        print_json({"ok": not _failed(findings), "checks": [asdict(finding) for finding in findings]})
+    else:
+        print_table(["check", "state", "detail"], [[f.check, _MARKS[f.state], f.detail] for f in findings])
+    if _failed(findings):
+        raise click.exceptions.Exit(1)
+
+
+def _failed(findings: list[Finding]) -> bool:
+    return any(finding.state == "failed" for finding in findings)
+
+
+def examine() -> list[Finding]:
+    """Run every check; a check that raises has failed and does not stop the others."""
+    from aitrader.bootstrap import build
+    from aitrader.cli.common import quiet_logging
+    from aitrader.settings import load_settings
+    from domain.common.errors import AITraderError
+
+    try:
+        settings = load_settings()
+        quiet_logging()
+        container = build(settings)
+    except AITraderError as error:
+        return [Finding("settings", "failed", error.detail)]
+    where = f"data in {settings.data_dir}" + ("" if settings.redis_url else "; embedded queue and events")
+    findings = [Finding("settings", "ok", where)]
+    checks: dict[str, Callable[[Container], tuple[str, str]]] = {
+        "database": _database,
+        "migrations": _migrations,
+        "redis": _redis,
+        "workers": _workers,
+        "plugins": _plugins,
+        "jobs": _jobs,
+        "market data": _market_data,
+        "clock": _clock,
+        "disk": _disk,
+    }
+    for name, check in checks.items():
+        findings.append(_run(name, check, container))
+    container.engine().dispose()
+    return findings
+
+
+def _run(name: str, check: Callable[[Container], tuple[str, str]], container: Container) -> Finding:
+    try:
+        state, detail = check(container)
+    except Exception as error:
+        return Finding(name, "failed", getattr(error, "detail", None) or f"{type(error).__name__}: {error}")
+    return Finding(name, state, detail)
+
+
+def _database(container: Container) -> tuple[str, str]:
+    container.migrations().current()
+    return "ok", container.engine().url.render_as_string(hide_password=True)
+
+
+def _migrations(container: Container) -> tuple[str, str]:
+    schema = container.migrations()
+    if container.settings().embedded_database and schema.current() is None:
+        return "warning", "no schema yet; `aitrader up` makes it"
+    schema.require_head()
+    return "ok", f"at revision {schema.head()}"
+
+
+def _redis(container: Container) -> tuple[str, str]:
+    if container.settings().redis_url is None:
+        return "ok", "not configured: queue and events run inside `aitrader up`"
+    container.bus().ping()
+    return "ok", "answers"
+
+
+def _workers(container: Container) -> tuple[str, str]:
+    with container.read_work() as work:
+        alive = [row for row in work.workers.alive(20_000) if row["role"] in ("up", "worker")]
+    if not alive:
+        return "warning", "no worker is running; start one with: aitrader up"
+    return "ok", ", ".join(f"{row['role']} pid {row['pid']} on {row['host']}" for row in alive)
+
+
+def _plugins(container: Container) -> tuple[str, str]:
+    host = container.plugin_host()
+    if host.faults:
+        return "warning", "left out: " + "; ".join(f"{fault.plugin} ({fault.reason})" for fault in host.faults)
+    return "ok", ", ".join(plugin.name for plugin in host.plugins)
+
+
+def _jobs(container: Container) -> tuple[str, str]:
+    with container.read_work() as work:
+        counts = work.jobs.counts()
+    text = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"
+    if counts.get("dead"):  # type: ignore[call-overload]
+        return "warning", f"{text}; look at the dead ones with: aitrader jobs list --status dead"
+    return "ok", text
+
+
+def _market_data(container: Container) -> tuple[str, str]:
+    datasets = container.bars().list()
+    if not datasets:
+        return "warning", "no market data yet; run: aitrader data samples, or aitrader data import --help"
+    return "ok", ", ".join(f"{dataset.symbol} {dataset.timeframe}" for dataset in datasets[:5])
+
+
+def _clock(container: Container) -> tuple[str, str]:
+    from sqlalchemy import select
+
+    from adapters.db.types import now_ms
+
+    with container.engine().connect() as connection:
+        theirs = int(connection.execute(select(now_ms())).scalar_one())
+    skew = abs(theirs - container.clock().now_ms())
+    if skew > _MOST_SKEW_MS:
+        return "warning", f"this machine and the database differ by {skew} ms; set up NTP on both"
+    return "ok", f"agrees with the database within {skew} ms"
+
+
+def _disk(container: Container) -> tuple[str, str]:
+    folder = container.settings().data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE_BYTES:
+        return "warning", f"only {free >> 20} MiB free in {folder}"
+    return "ok", f"{free >> 30} GiB free in {folder}"

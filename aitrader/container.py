@@ -1,0 +1,162 @@
+"""The composition root: what there is and what it is made of. It lists; it does not think."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from dependency_injector import containers, providers
+
+import migrations
+from adapters.bus.in_process import InProcessBus
+from adapters.bus.redis_bus import RedisBus
+from adapters.db.engine import open_engine, parse_database_url
+from adapters.db.migrations import Migrations
+from adapters.db.unit_of_work import SqlUnitOfWork
+from adapters.marketdata.parquet_store import ParquetBarStore
+from adapters.notify.apprise import AppriseNotifier
+from adapters.notify.log import LogNotifier
+from adapters.process.executor import ProcessExecutor
+from adapters.queue.dramatiq_queue import DramatiqConsumer, DramatiqQueue
+from adapters.queue.in_process import InProcessQueue
+from adapters.redis.client import connect
+from aitrader.attempts import Toolbox
+from aitrader.dispatch import BackgroundHints, DispatchEvents
+from aitrader.health import Health
+from aitrader.job_types import RegisteredJobTypes
+from aitrader.plugin_host import PluginHost, installed_candidates
+from aitrader.settings import Settings
+from aitrader.thread_executor import ThreadExecutor
+from domain.common.notify import Notifier
+from domain.common.time import Clock, SystemClock
+from domain.jobs.leases import LeaseKeeper
+from domain.jobs.model import Isolation
+from domain.jobs.running import EndJob, RunNextJob, SweepJobs
+from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJob, SubmitJobs
+
+CHILD = (sys.executable, "-m", "aitrader.child")
+
+
+def _plugin_host(settings: Settings) -> PluginHost:
+    return PluginHost(
+        installed_candidates(),
+        blocked=settings.plugins_blocked,
+        only=settings.plugins_only,
+        strict=settings.plugins_strict,
+    )
+
+
+def _notifier(settings: Settings) -> Notifier:
+    return AppriseNotifier(settings.notify_urls) if settings.notify_urls else LogNotifier()
+
+
+def _bars(settings: Settings, clock: Clock) -> ParquetBarStore:
+    return ParquetBarStore(settings.bars_dir, clock)
+
+
+def _process_executor(settings: Settings) -> ProcessExecutor:
+    return ProcessExecutor(CHILD, {**os.environ, **settings.as_env()}, settings.cancel_grace_seconds)
+
+
+class Container(containers.DeclarativeContainer):
+    """Providers are synchronous; singletons are thread-safe. ``transport`` is ``redis`` or ``in_process``."""
+
+    settings: providers.Provider[Settings] = providers.Dependency()
+    owner: providers.Provider[str] = providers.Dependency()
+    transport: providers.Provider[str] = providers.Callable(
+        lambda settings: "redis" if settings.redis_url else "in_process", settings
+    )
+
+    clock: providers.Provider[SystemClock] = providers.ThreadSafeSingleton(SystemClock)
+    engine: providers.Provider[Any] = providers.ThreadSafeSingleton(
+        lambda settings: open_engine(
+            parse_database_url(settings.database), pool_size=settings.api_threads + settings.threads
+        ),
+        settings,
+    )
+    migrations: providers.Provider[Migrations] = providers.ThreadSafeSingleton(
+        Migrations, engine, Path(migrations.__file__).parent
+    )
+    redis: providers.Provider[Any] = providers.ThreadSafeSingleton(
+        lambda settings: connect(settings.redis_url), settings
+    )
+    in_process_queue: providers.Provider[InProcessQueue] = providers.ThreadSafeSingleton(InProcessQueue)
+    queue: providers.Provider[Any] = providers.Selector(
+        transport,
+        redis=providers.ThreadSafeSingleton(DramatiqQueue, redis),
+        in_process=in_process_queue,
+    )
+    consumer: providers.Provider[Any] = providers.Selector(
+        transport,
+        redis=providers.ThreadSafeSingleton(DramatiqConsumer, redis),
+        in_process=in_process_queue,
+    )
+    bus: providers.Provider[Any] = providers.Selector(
+        transport,
+        redis=providers.ThreadSafeSingleton(RedisBus, redis),
+        in_process=providers.ThreadSafeSingleton(InProcessBus),
+    )
+    hints: providers.Provider[BackgroundHints] = providers.ThreadSafeSingleton(BackgroundHints, queue)
+
+    plugin_host: providers.Provider[PluginHost] = providers.ThreadSafeSingleton(_plugin_host, settings)
+    job_types: providers.Provider[RegisteredJobTypes] = providers.ThreadSafeSingleton(
+        lambda host: RegisteredJobTypes(host.job_types), plugin_host
+    )
+    notifier: providers.Provider[Any] = providers.ThreadSafeSingleton(_notifier, settings)
+    bars: providers.Provider[ParquetBarStore] = providers.ThreadSafeSingleton(_bars, settings, clock)
+    toolbox: providers.Provider[Toolbox] = providers.ThreadSafeSingleton(
+        lambda job_types, host, bars, settings: Toolbox(job_types, host.strategies, bars, settings.artifacts_dir),
+        job_types,
+        plugin_host,
+        bars.provider,
+        settings,
+    )
+
+    dispatch: providers.Provider[DispatchEvents] = providers.ThreadSafeSingleton(
+        DispatchEvents, unit_of_work=providers.Factory(SqlUnitOfWork, engine).provider, bus=bus
+    )
+    unit_of_work: providers.Provider[SqlUnitOfWork] = providers.Factory(
+        SqlUnitOfWork, engine, on_events=dispatch.provided.wake
+    )
+    read_work: providers.Provider[SqlUnitOfWork] = providers.Factory(SqlUnitOfWork, engine, read_only=True)
+
+    prepare_job: providers.Provider[PrepareJob] = providers.Factory(PrepareJob, job_types=job_types, clock=clock)
+    submit_jobs: providers.Provider[SubmitJobs] = providers.Factory(
+        SubmitJobs, unit_of_work=unit_of_work.provider, queue=hints
+    )
+    submit_job: providers.Provider[SubmitJob] = providers.Factory(SubmitJob, prepare=prepare_job, submit=submit_jobs)
+    get_job: providers.Provider[GetJob] = providers.Factory(GetJob, unit_of_work=read_work.provider)
+    list_jobs: providers.Provider[ListJobs] = providers.Factory(ListJobs, unit_of_work=read_work.provider)
+    cancel_job: providers.Provider[CancelJob] = providers.Factory(CancelJob, unit_of_work=unit_of_work.provider)
+    retry_job: providers.Provider[RetryJob] = providers.Factory(
+        RetryJob, unit_of_work=unit_of_work.provider, queue=hints
+    )
+
+    leases: providers.Provider[LeaseKeeper] = providers.ThreadSafeSingleton(
+        LeaseKeeper, unit_of_work.provider, clock, settings.provided.lease_seconds
+    )
+    executors: providers.Provider[dict[Isolation, Any]] = providers.ThreadSafeSingleton(
+        lambda thread, process: {Isolation.THREAD: thread, Isolation.PROCESS: process},
+        providers.Factory(ThreadExecutor, toolbox),
+        providers.Factory(_process_executor, settings),
+    )
+    end_job: providers.Provider[EndJob] = providers.Factory(
+        EndJob, unit_of_work=unit_of_work.provider, queue=hints, notifier=notifier, prepare=prepare_job
+    )
+    run_next_job: providers.Provider[RunNextJob] = providers.Factory(
+        RunNextJob,
+        unit_of_work=unit_of_work.provider,
+        job_types=job_types,
+        leases=leases,
+        executors=executors,
+        end=end_job,
+        owner=owner,
+    )
+    sweep_jobs: providers.Provider[SweepJobs] = providers.Factory(
+        SweepJobs, unit_of_work=unit_of_work.provider, queue=queue, job_types=job_types, notifier=notifier
+    )
+    health: providers.Provider[Health] = providers.ThreadSafeSingleton(
+        Health, settings=settings, read_work=read_work.provider, bus=bus, migrations=migrations
+    )

@@ -1,0 +1,171 @@
+"""Settings: environment, then ``.env``, then defaults. Read once; the core gets values, never the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AliasChoices, AnyHttpUrl, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.common.errors import Invalid
+
+PREFIX = "AITRADER_"
+
+
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _level(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _empty_is_unset(value: object) -> object:
+    return None if value == "" else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+OptionalText = Annotated[str | None, BeforeValidator(_empty_is_unset)]
+OptionalUrl = Annotated[AnyHttpUrl | None, BeforeValidator(_empty_is_unset)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_level)]
+
+
+def _ours(name: str) -> Any:
+    return AliasChoices(f"{PREFIX}{name.upper()}")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Field names are the environment variables in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    database_url: OptionalText = Field(None, description="postgresql://… or sqlite:///path; unset: embedded SQLite")
+    redis_url: OptionalText = Field(None, description="redis://host:6379/0; unset: queue and events in this process")
+    mcp_url: OptionalUrl = Field(None, description="MCP server of the broker, http://host:9000/mcp")
+    onnx_runner_url: OptionalUrl = Field(None, description="model server, http://host:8001")
+    sentiment_engine_url: OptionalUrl = Field(None, description="sentiment engine, http://host:8002")
+    strategy_engine_url: OptionalUrl = Field(None, description="strategy engine, http://host:8082")
+    port: int = Field(8000, ge=0, le=65535, description="port of the API; 0 takes a free one")
+    debug: bool = Field(False, description="log at DEBUG, as text instead of JSON")
+    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    host: str = Field("127.0.0.1", validation_alias=_ours("host"), description="address to listen on")
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("aitrader", appauthor=False)),
+        validation_alias=_ours("data_dir"),
+        description="where bars, artifacts and the embedded database live",
+    )
+    threads: int = Field(8, ge=1, le=256, validation_alias=_ours("threads"), description="job threads per worker")
+    processes: int = Field(
+        default_factory=lambda: max(1, os.cpu_count() or 1),
+        ge=1,
+        le=128,
+        validation_alias=_ours("processes"),
+        description="CPU-heavy jobs at once per worker",
+    )
+    api_threads: int = Field(8, ge=1, le=256, validation_alias=_ours("api_threads"), description="threads of the API")
+    lease_seconds: float = Field(
+        30.0, ge=1, le=600, validation_alias=_ours("lease_seconds"), description="how long a silent worker keeps a job"
+    )
+    cancel_grace_seconds: float = Field(
+        10.0, ge=0, le=300, validation_alias=_ours("cancel_grace_seconds"),
+        description="how long a canceled job may take to stop before it is killed",
+    )
+    plugins_blocked: Words = Field(
+        (), validation_alias=_ours("plugins_blocked"), description="plugins to leave out, separated by commas"
+    )
+    plugins_only: Words | None = Field(
+        None, validation_alias=_ours("plugins_only"), description="the only plugins to load, separated by commas"
+    )
+    plugins_strict: bool = Field(
+        False, validation_alias=_ours("plugins_strict"), description="refuse to start when a plugin fails"
+    )
+    notify_urls: Words = Field(
+        (), validation_alias=_ours("notify_urls"), description="apprise URLs for alerts, separated by commas"
+    )
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the database is the SQLite file of the data directory."""
+        return self.database_url is None
+
+    @property
+    def database(self) -> str:
+        """The URL of the database in use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'aitrader.db'}"
+
+    @property
+    def bars_dir(self) -> Path:
+        """Where bars are kept."""
+        return self.data_dir / "bars"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Where files made by jobs are kept."""
+        return self.data_dir / "artifacts"
+
+    def as_env(self) -> dict[str, str]:
+        """Return what was set, as environment variables for a child process."""
+        values = self.model_dump(exclude_unset=True, exclude_none=True)
+        return {variable_of(name): _text(value) for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def variable_of(field: str) -> str:
+    """Return the environment variable of a settings field."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field.upper()
+
+
+def variables() -> dict[str, str]:
+    """Return every environment variable with what it means."""
+    return {variable_of(name): str(info.description) for name, info in Settings.model_fields.items()}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` (by field name, None ignored) win over everything.
+
+    Raises:
+        Invalid: one line that names the variable, the value and what is allowed.
+    """
+    _refuse_unknown(os.environ)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise Invalid(_one_line(error), code="invalid_settings") from None
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = set(variables())
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}TEST_") and name not in known:
+            raise Invalid(f"{name} is not a setting{_did_you_mean(name, known)}", code="invalid_settings")
+
+
+def _did_you_mean(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
+
+
+def _one_line(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    known = variables()
+    variable = next((name for name in known if name.lower() == field.lower()), None)
+    if variable is None and field in Settings.model_fields:
+        variable = variable_of(field)
+    if variable is None:
+        return f"{field.upper()} in .env is not a setting{_did_you_mean(field.upper(), set(known))}"
+    shown = "***" if "://" in str(problem["input"]) and "@" in str(problem["input"]) else repr(problem["input"])
+    return f"{variable}={shown} is not allowed: {problem['msg']} ({known[variable]})"

@@ -1,0 +1,1 @@
+"""Candlestick patterns over stored bars, with TA-Lib."""
