@@ -40,6 +40,7 @@ def enqueue_job(
     """
     from aitrader.bootstrap import client_application
     from domain.jobs.model import NewJob
+    from domain.jobs.services import Submitted
 
     new = NewJob(
         user_id=user_id,
@@ -49,4 +50,5 @@ def enqueue_job(
         run_at=run_at,
         idempotency_key=idempotency_key,
     )
-    return client_application().submit_job(new).job.id
+    submitted: Submitted = client_application().submit_job()(new)
+    return submitted.job.id

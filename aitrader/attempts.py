@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import shutil
 import time
@@ -118,6 +119,8 @@ class AttemptContext:
 
     def record(self, row: BacktestResult) -> None:
         """Store a row with the end of the job."""
+        if not isinstance(row, BacktestResult):
+            raise Invalid(f"a job cannot record a {type(row).__name__}", code="unknown_record")
         self.records.append(row)
 
     def enqueue(self, job_type: str, payload: Mapping[str, Any]) -> None:
@@ -130,6 +133,8 @@ def run_attempt(job: Job, control: Control, tools: Toolbox) -> Outcome:
     """Run one attempt to its end. Never raises for what the job itself did."""
     job_type = tools.job_types.get(job.job_type)
     context = AttemptContext(job, job_type.needs, job_type.deadline_s, control, tools)
+    # Left by an attempt of the same number before a retry, or by a worker that died.
+    shutil.rmtree(context.directory, ignore_errors=True)
     try:
         payload = tools.job_types.parse(job.job_type, job.payload)
         result = job_type.run(context, payload)
@@ -167,6 +172,7 @@ def _collect(context: AttemptContext, root: Path) -> tuple[Artifact, ...]:
         if not path.is_file():
             raise Invalid(f"the job announced the artifact {name!r} but did not write it", code="artifact_missing")
         with path.open("rb") as file:
+            os.fsync(file.fileno())
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         relative = path.relative_to(root).as_posix()
         collected.append(Artifact(name, media_type, path.stat().st_size, digest, relative))

@@ -14,6 +14,7 @@ from aitrader.attempts import Toolbox
 from aitrader.container import Container
 from aitrader.loops import Loop
 from aitrader.settings import Settings, load_settings
+from aitrader.system_status import PublishSystemStatus
 from domain.common.errors import AITraderError, Conflict
 from domain.common.events import PublishedEvent
 from domain.common.ids import new_id
@@ -187,9 +188,10 @@ class Application:
             work.commit()
 
     def announce(self, url: str) -> None:
-        """Say where this process serves the API."""
+        """Say where this process serves the API, and begin to publish how our parts are."""
         self.url = url
         self._beat()
+        self._run_loop(Loop("system-status", PRESENCE_S, PublishSystemStatus(self.container)))
 
     def _watch_sqlite(self, dispatch: Loop, sweep: Loop) -> None:
         engine = self.container.engine()

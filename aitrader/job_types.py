@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from aitrader.registry import PluginError, Registry
 from domain.common.errors import FieldError, Invalid
 from domain.jobs.model import JobTypeInfo
 from domain.jobs.ports import JobType
+
+_MOST_ERRORS = 20
 
 
 class RegisteredJobTypes:
@@ -46,7 +49,11 @@ class RegisteredJobTypes:
                 code="unknown_job_type",
                 errors=[FieldError("job_type", f"expected one of: {known}")],
             )
-        return _as_object(self._adapter(name, "payload"), self.parse(name, payload))
+        dumped = _as_object(self._adapter(name, "payload"), self.parse(name, payload))
+        problems = json_problems(dumped, "payload")
+        if problems:
+            raise _invalid_payload(name, problems)
+        return dumped
 
     def parse(self, name: str, payload: Mapping[str, Any]) -> Any:
         """Return the payload as the job type's own ``payload_type``.
@@ -67,9 +74,14 @@ class RegisteredJobTypes:
         """
         adapter = self._adapter(name, "result")
         try:
-            return _as_object(adapter, adapter.validate_python(result))
+            dumped = _as_object(adapter, adapter.validate_python(result))
         except ValidationError as error:
             raise PluginError(f"job type {name!r} returned a result off its schema: {error}") from None
+        problems = json_problems(dumped, "result")
+        if problems:
+            first = f"{problems[0].field} {problems[0].message}"
+            raise PluginError(f"job type {name!r} returned a result that JSON cannot hold: {first}")
+        return dumped
 
     def _adapter(self, name: str, part: str) -> TypeAdapter[Any]:
         key = (name, part)
@@ -93,6 +105,36 @@ class RegisteredJobTypes:
         )
 
 
+def json_problems(value: Any, path: str) -> list[FieldError]:
+    """Return what in ``value`` JSON or a database cannot hold: NaN, infinity, 65-bit numbers, NUL, broken text."""
+    if isinstance(value, dict):
+        found = [problem for name in value for problem in json_problems(name, f"{path}.{name!r}")]
+        found += [problem for name, item in value.items() for problem in json_problems(item, f"{path}.{name}")]
+        return found[:_MOST_ERRORS]
+    if isinstance(value, list):
+        return [found for place, item in enumerate(value) for found in json_problems(item, f"{path}.{place}")]
+    problem = _problem(value)
+    return [FieldError(path, problem)] if problem else []
+
+
+def _problem(value: Any) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "must be a finite number"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "must fit 64 bits"
+    if isinstance(value, str) and ("\x00" in value or not _is_unicode(value)):
+        return "must be text without NUL and lone surrogates"
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _as_object(adapter: TypeAdapter[Any], value: Any) -> dict[str, Any]:
     dumped: dict[str, Any] = adapter.dump_python(value, mode="json")
     return dumped
@@ -100,9 +142,13 @@ def _as_object(adapter: TypeAdapter[Any], value: Any) -> dict[str, Any]:
 
 def _off_schema(name: str, error: ValidationError) -> Invalid:
     errors = [
-        FieldError(".".join(["payload", *(str(step) for step in item["loc"])]), item["msg"])
-        for item in error.errors(include_url=False, include_input=False)[:20]
+        FieldError(".".join(["payload", *(str(step) for step in item["loc"])]), item["msg"].removeprefix("Value error, "))
+        for item in error.errors(include_url=False, include_input=False)[:_MOST_ERRORS]
     ]
+    return _invalid_payload(name, errors)
+
+
+def _invalid_payload(name: str, errors: list[FieldError]) -> Invalid:
     return Invalid(
         f"the payload does not fit job type {name!r}: {errors[0].field}: {errors[0].message}",
         code="invalid_payload",

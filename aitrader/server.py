@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Callable
 
-from adapters.http.server import serve_until
+from adapters.http.server import new_event_loop, open_listener, serve
 from aitrader.asgi import http_app
 from aitrader.bootstrap import Application
 from aitrader.shutdown import Shutdown
@@ -18,17 +20,23 @@ def run_server(application: Application, shutdown: Shutdown, ready: Callable[[st
         drain_s: how long running jobs may go on after the API has closed, seconds.
 
     Raises:
-        Unavailable: the port is taken.
+        Invalid: the port is taken; nothing was started.
         AITraderError: a part could not start.
     """
-    application.start()
-    try:
-        serve_until(
-            http_app(application),
-            host=application.settings.host,
-            port=application.settings.port,
-            ready=ready,
-            stop=shutdown.then,
-        )
-    finally:
-        application.stop(drain_s)
+    settings = application.settings
+    with open_listener(settings.host, settings.port) as listener:
+        application.start()
+        try:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(_serve(application, shutdown, ready, listener))
+        finally:
+            application.stop(drain_s)
+
+
+async def _serve(application: Application, shutdown: Shutdown, ready: Callable[[str], None], listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    shutdown.then(lambda: loop.call_soon_threadsafe(stop.set))
+    if shutdown.is_set():
+        stop.set()
+    await serve(http_app(application), ready=ready, stop=stop, listener=listener)

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """Everything that can be set. Field names are the environment variables in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True, populate_by_name=True
+        env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True
     )
 
     database_url: OptionalText = Field(None, description="postgresql://… or sqlite:///path; unset: embedded SQLite")
@@ -91,6 +91,10 @@ class Settings(BaseSettings):
         (), validation_alias=_ours("notify_urls"), description="apprise URLs for alerts, separated by commas"
     )
 
+    def __init__(self, **values: Any) -> None:
+        # By field name only here: with populate_by_name a stray HOST or THREADS of the environment would count.
+        super().__init__(**{_key(name): value for name, value in values.items()})
+
     @property
     def embedded_database(self) -> bool:
         """Whether the database is the SQLite file of the data directory."""
@@ -115,6 +119,11 @@ class Settings(BaseSettings):
         """Return what was set, as environment variables for a child process."""
         values = self.model_dump(exclude_unset=True, exclude_none=True)
         return {variable_of(name): _text(value) for name, value in values.items()}
+
+
+def _key(field: str) -> str:
+    info = Settings.model_fields.get(field)
+    return field if info is None or info.validation_alias is None else variable_of(field)
 
 
 def _text(value: object) -> str:

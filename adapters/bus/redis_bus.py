@@ -84,7 +84,7 @@ class _Listener(threading.Thread):
                 self._stopping.wait(_WAIT_S)
 
     def _read(self) -> None:
-        with self._client.pubsub(ignore_subscribe_messages=False) as pubsub:
+        with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
             pubsub.subscribe(CHANNEL)
             while not self._stopping.is_set():
                 message = pubsub.get_message(timeout=_WAIT_S)

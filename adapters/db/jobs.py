@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -76,15 +76,15 @@ class SqlJobs:
 
     def find(self, filter: JobFilter, *, before_id: str | None, limit: int) -> list[Job]:
         """Return jobs, newest first."""
-        wanted = [
-            (filter.user_id, jobs.c.user_id == filter.user_id),
-            (filter.status, jobs.c.status == filter.status),
-            (filter.job_type, jobs.c.job_type == filter.job_type),
-            (filter.created_after, jobs.c.created_at >= filter.created_after),
-            (filter.created_before, jobs.c.created_at < filter.created_before),
-            (before_id, jobs.c.id < before_id),
+        wanted: list[tuple[Any, Callable[[Any], Any]]] = [
+            (filter.user_id, jobs.c.user_id.__eq__),
+            (filter.status, jobs.c.status.__eq__),
+            (filter.job_type, jobs.c.job_type.__eq__),
+            (filter.created_after, jobs.c.created_at.__ge__),
+            (filter.created_before, jobs.c.created_at.__lt__),
+            (before_id, jobs.c.id.__lt__),
         ]
-        query = select(jobs).where(*(clause for value, clause in wanted if value is not None))
+        query = select(jobs).where(*(compare(value) for value, compare in wanted if value is not None))
         return [
             to_job(row) for row in self._connection.execute(query.order_by(jobs.c.id.desc()).limit(limit))
         ]
@@ -261,7 +261,7 @@ class SqlJobs:
             )
             .group_by(jobs.c.queue)
         )
-        return {queue: count for queue, count in rows}
+        return {str(queue): int(count) for queue, count in rows}
 
     def next_run_at(self) -> int | None:
         """Return in how many milliseconds the next postponed job is due."""

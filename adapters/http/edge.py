@@ -53,9 +53,7 @@ class Edge:
 
     def _check(self, scope: Any, headers: dict[bytes, bytes]) -> None:
         if b"content-length" in headers and b"transfer-encoding" in headers:
-            raise Malformed(
-                "Content-Length and Transfer-Encoding exclude each other", code="ambiguous_length"
-            )
+            raise Malformed("Content-Length and Transfer-Encoding exclude each other", code="ambiguous_length")
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if self._hosts and _hostname(host) not in self._hosts:
             raise Malformed("this Host is not served here", code="unknown_host")

@@ -45,7 +45,8 @@ class Offload:
                 raise overloaded()
             self._count += 1
         try:
-            future = self._pool.submit(contextvars.copy_context().run, function, *args, **kwargs)
+            context = contextvars.copy_context()
+            future = self._pool.submit(lambda: context.run(function, *args, **kwargs))
         except RuntimeError:
             self._left(None)
             raise Unavailable("the server is stopping", code="stopping") from None

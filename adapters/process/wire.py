@@ -22,7 +22,7 @@ from domain.jobs.model import (
 )
 from domain.research.model import BacktestResult
 
-_PLAIN = {"canceled": Canceled, "released": Released, "lease_lost": LeaseLost}
+_PLAIN: dict[str, type[Canceled | Released | LeaseLost]] = {"canceled": Canceled, "released": Released, "lease_lost": LeaseLost}
 
 
 def send(connection: Connection, message: dict[str, Any]) -> None:
@@ -80,5 +80,4 @@ def outcome_from_json(data: dict[str, Any]) -> Outcome:
         )
     if kind == "failed":
         return Failed(**data)
-    plain: Outcome = _PLAIN[kind]()
-    return plain
+    return _PLAIN[kind]()

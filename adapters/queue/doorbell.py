@@ -24,7 +24,7 @@ _BELL_LENGTH = 64
 _BELL_WAIT_S = 1.0
 
 
-class DoorbellBroker(RedisBroker):  # type: ignore[misc]
+class DoorbellBroker(RedisBroker):
     """A Redis broker without delay queues, middleware and hidden retries, whose idle consumers wake at once."""
 
     def __init__(self, client: redis.Redis, namespace: str = "aitrader") -> None:
@@ -69,7 +69,7 @@ class DoorbellBroker(RedisBroker):  # type: ignore[misc]
         return f"{self.namespace}:{queue_name}.bell"
 
 
-class DoorbellConsumer(_RedisConsumer):  # type: ignore[misc]
+class DoorbellConsumer(_RedisConsumer):
     """Waits at the bell when idle, and for a free slot when full. Reads Redis errors as a lost connection."""
 
     def __init__(self, broker: DoorbellBroker, queue_name: str, prefetch: int, timeout: int) -> None:

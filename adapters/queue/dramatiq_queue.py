@@ -85,4 +85,4 @@ def _declare_actor(broker: DoorbellBroker, queue: str, work: Callable[[str], obj
         except Exception:
             log.exception("a worker could not run a job; the sweeper will ask again")
 
-    dramatiq.actor(run_job, broker=broker, actor_name=ACTOR, queue_name=queue)
+    dramatiq.actor(broker=broker, actor_name=ACTOR, queue_name=queue)(run_job)

@@ -199,6 +199,6 @@ def _time(ms: int | None) -> str | None:
 
 def job_json(job: Any) -> dict[str, Any]:
     """Return a job under the same field names as the REST API."""
-    from adapters.http.views import job_view
+    from adapters.http import representations
 
-    return job_view(job)
+    return representations.job_json(job)

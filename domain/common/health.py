@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from domain.common.time import rfc3339
+
 HealthStatus = Literal["ok", "degraded", "down", "off"]
 
 
@@ -41,3 +43,14 @@ class HealthReport(Protocol):
     def ready(self) -> tuple[bool, list[str]]:
         """Return whether requests and jobs are safe here, and why not."""
         ...
+
+
+def component_view(component: ComponentHealth) -> dict[str, object]:
+    """Return the health of a component as clients see it."""
+    return {
+        "name": component.name,
+        "status": component.status,
+        "detail": component.detail,
+        "latency_ms": component.latency_ms,
+        "checked_at": rfc3339(component.checked_at),
+    }

@@ -34,7 +34,7 @@ class HeldLease:
 
     def verdict(self) -> Verdict | None:
         """Return why the job must stop now. A lease not renewed in time counts as lost before it runs out."""
-        if self._verdict is None and self._keeper.clock.monotonic() - self.last_beat > self._keeper.guard_s:
+        if self._keeper.clock.monotonic() - self.last_beat > self._keeper.guard_s:
             self.stop(LeaseLost())
         return self._verdict
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from domain.common.errors import AITraderError, Unavailable
+from domain.common.errors import AITraderError, Invalid, Unavailable
 from domain.common.ids import new_id
 from domain.common.notify import Notifier
 from domain.jobs.events import job_updated
@@ -42,9 +42,9 @@ def backoff_ms(job_id: str, attempt: int) -> int:
 
     The spread keeps jobs that failed together from coming back together, and is the same in every run.
     """
-    base = min(_LONGEST_BACKOFF_MS, _FIRST_BACKOFF_MS * 2 ** min(attempt - 1, 10))
+    base: int = min(_LONGEST_BACKOFF_MS, _FIRST_BACKOFF_MS * 2 ** min(attempt - 1, 10))
     spread = sum(job_id.encode()) % 256 / 1024
-    return round(base * (1 + spread))
+    return int(base * (1 + spread))
 
 
 def ending_of(job: Job, outcome: Outcome) -> Ending | None:
@@ -105,7 +105,7 @@ class EndJob:
             return []
         for record in outcome.records:
             if not isinstance(record, BacktestResult):
-                raise TypeError(f"a job cannot record a {type(record).__name__}")
+                raise Invalid(f"a job cannot record a {type(record).__name__}", code="unknown_record")
             work.backtest_results.add(job, record)
         children = [
             self.prepare(replace(child, user_id=job.user_id, parent_id=job.id)) for child in outcome.children
@@ -181,16 +181,30 @@ class RunNextJob:
             try:
                 ended = self.end(lease.job, outcome)
                 break
-            except Unavailable as error:
-                log.warning("could not end a job yet", extra={"job_id": lease.job.id, "error": error.detail})
-                if isinstance(lease.verdict(), LeaseLost):
-                    return None
-                self.leases.clock.sleep(_FINISH_RETRY_S)
-            except AITraderError as error:
-                outcome = Failed(error.code, error.detail, retryable=False)
+            except Exception as error:
+                if _may_pass(error):
+                    log.warning("could not end a job yet", extra={"job_id": lease.job.id, "error": str(error)})
+                    if isinstance(lease.verdict(), LeaseLost):
+                        return None
+                    self.leases.clock.sleep(_FINISH_RETRY_S)
+                elif isinstance(outcome, Failed):
+                    raise
+                else:
+                    outcome = _unstorable(error, lease.job)
         if ended is None:
             log.warning("lease lost, result discarded", extra={"job_id": lease.job.id})
         return ended
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, Unavailable) or getattr(error, "code", "") == "serialization_conflict"
+
+
+def _unstorable(error: Exception, job: Job) -> Failed:
+    if isinstance(error, AITraderError):
+        return Failed(error.code, error.detail, retryable=False)
+    log.exception("the outcome of a job could not be stored", extra={"job_id": job.id})
+    return Failed("unstorable_result", f"{type(error).__name__}: {error}"[:500], retryable=False)
 
 
 @dataclass(frozen=True, slots=True)

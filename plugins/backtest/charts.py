@@ -81,9 +81,9 @@ def _mark_trades(axes: Axes, times: NDArray[np.datetime64], simulation: Simulati
 def _entries(simulation: Simulation, side: int) -> IntColumn:
     """Return the bars at which trades of a side were entered, the open one's too."""
     trades, still_open = simulation.trades, simulation.open_trade
-    bars = trades.entry_bar[trades.side == side]
+    bars: IntColumn = trades.entry_bar[trades.side == side]
     if still_open is not None and still_open.position * side > 0.0:
-        bars = np.append(bars, still_open.entry_bar).astype(np.int64)
+        bars = np.append(bars, still_open.entry_bar)
     return bars
 
 

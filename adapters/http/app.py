@@ -1,0 +1,79 @@
+"""The application: routes, errors and the hub, put together."""
+
+from __future__ import annotations
+
+from quart import Quart
+
+from adapters.http import problems
+from adapters.http.edge import Edge
+from adapters.http.group_commit import GroupCommit
+from adapters.http.health_routes import health_routes
+from adapters.http.hub import Hub
+from adapters.http.identity import local_owner
+from adapters.http.job_routes import job_routes
+from adapters.http.offload import Offload
+from adapters.http.pages import document_of, pages
+from adapters.http.services import HttpOptions, HttpServices
+from adapters.http.socket_routes import socket_routes
+from adapters.http.state import HttpState
+from adapters.http.topics import topics_of
+
+_STATE = "aitrader"
+
+
+def create_app(services: HttpServices, options: HttpOptions | None = None) -> Quart:
+    """Return the ASGI application. Nothing runs until the server starts it."""
+    options = options or HttpOptions()
+    app = Quart("adapters.http", static_folder="static", static_url_path="/static")
+    app.config.update(
+        MAX_CONTENT_LENGTH=options.max_body,
+        BODY_TIMEOUT=options.body_timeout,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.url_map.merge_slashes = False
+    state = _state(services, options)
+    app.extensions[_STATE] = state
+    problems.install(app)
+    for routes in (job_routes(state), health_routes(state), pages(app, state), socket_routes(state)):
+        app.register_blueprint(routes)
+    app.before_serving(state.hub.start)
+    app.after_serving(state.hub.stop)
+    app.asgi_app = Edge(app.asgi_app, options)  # type: ignore[method-assign]
+    return app
+
+
+def state_of(app: Quart) -> HttpState:
+    """Return what ``create_app`` made besides the app."""
+    state: HttpState = app.extensions[_STATE]
+    return state
+
+
+def openapi_document(app: Quart) -> bytes:
+    """Return the OpenAPI document, byte for byte as ``/openapi.json`` serves it."""
+    return document_of(app, state_of(app))()
+
+
+def _state(services: HttpServices, options: HttpOptions) -> HttpState:
+    offload = Offload(options.threads, options.max_in_flight)
+    return HttpState(
+        services=services,
+        options=options,
+        principal=local_owner(services.user_id),
+        offload=offload,
+        submit=GroupCommit(
+            offload,
+            services.prepare_job,
+            services.submit_jobs,
+            max_batch=options.max_batch,
+            max_waiting=options.max_waiting,
+        ),
+        hub=Hub(
+            topics_of(services),
+            services.events,
+            services.bus,
+            offload,
+            max_clients=options.max_ws_clients,
+            heal_interval=options.heal_interval,
+            send_timeout=options.send_timeout,
+        ),
+    )

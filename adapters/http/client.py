@@ -1,0 +1,100 @@
+"""One WebSocket client: what it watches, and its bounded way out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_FRAMES = 256
+MAX_BYTES = 1_048_576
+
+TOO_SLOW = 4408
+RESUME_IMPOSSIBLE = 4409
+TOO_MANY = 4429
+RESTARTING = 1012
+BAD_FRAMES = 1008
+NOT_TEXT = 1003
+DEFECT = 1011
+
+Filter = Mapping[str, frozenset[str]]
+
+
+@dataclass(slots=True)
+class Subscription:
+    """A topic that a client watches. ``position`` is the highest seq handed to it or filtered out."""
+
+    position: int
+    filter: Filter
+
+    def wants(self, data: Mapping[str, Any]) -> bool:
+        """Return whether the client asked for events like this."""
+        return all(data.get(name) in values for name, values in self.filter.items())
+
+
+class Client:
+    """What a socket watches, and its outgoing half. Belongs to the event loop.
+
+    ``commands`` are done one after another by the socket's own task; ``resyncs`` holds what lost its place.
+    """
+
+    def __init__(self, user_id: str, send: Callable[[str], Awaitable[None]], send_timeout: float) -> None:
+        self.user_id = user_id
+        self.subscriptions: dict[str, Subscription] = {}
+        self.resyncs: dict[str, Subscription] = {}
+        self.commands: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._send = send
+        self._timeout = send_timeout
+        self._frames: deque[str] = deque()
+        self._size = 0
+        self._filled = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._closed: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+
+    def offer(self, frame: str) -> None:
+        """Queue a frame; a client over its bound is closed, never sent less than it asked for."""
+        if self._closed.done():
+            return
+        if len(self._frames) >= MAX_FRAMES or self._size + len(frame) > MAX_BYTES:
+            self.close(TOO_SLOW, "too slow")
+            return
+        self._frames.append(frame)
+        self._size += len(frame)
+        self._filled.set()
+
+    async def offer_patiently(self, frame: str) -> None:
+        """Queue a frame of a replay, at the client's own pace: the queue is left half free for what is new."""
+        while len(self._frames) > MAX_FRAMES // 2 or self._size > MAX_BYTES // 2:
+            if self._closed.done():
+                return
+            self._drained.clear()
+            await self._drained.wait()
+        self.offer(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket soon; the first code stays."""
+        if not self._closed.done():
+            self._closed.set_result((code, reason))
+            self._drained.set()
+
+    async def closed(self) -> tuple[int, str]:
+        """Wait for the end and return code and reason."""
+        return await asyncio.shield(self._closed)
+
+    async def write(self) -> None:
+        """Send what is queued, for ever. A frame that does not leave in time closes the socket."""
+        while True:
+            while self._frames:
+                frame = self._frames.popleft()
+                self._size -= len(frame)
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._send(frame)
+                except TimeoutError:
+                    self.close(TOO_SLOW, "too slow")
+                    return
+                self._drained.set()
+            self._filled.clear()
+            await self._filled.wait()

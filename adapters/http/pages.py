@@ -1,0 +1,182 @@
+"""``/``, ``/docs`` and ``/openapi.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from html import escape
+from typing import Any
+
+import orjson
+from quart import Blueprint, Quart, Response, request
+
+from adapters.http import openapi, schemas
+from adapters.http.openapi import Operation, documented
+from adapters.http.representations import json_response
+from adapters.http.state import HttpState
+
+_STATUS_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_DOCS_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "health": "/health",
+    "jobs": "/jobs",
+    "job_types": "/job-types",
+    "websocket": "/ws",
+}
+_TAGS = {
+    "jobs": "Submit work, watch it, cancel it, fetch what it made.",
+    "health": "How this installation is.",
+    "status": "What this server is.",
+}
+_DESCRIPTION = """\
+Errors are RFC 9457 problems (`application/problem+json`) whose `code` is stable. Send `X-Request-ID` to find a
+request in the log; every answer has one. Times are UTC, RFC 3339. Unknown fields and parameters are refused.
+
+**WebSocket `/ws`** sends what happens. Send `{"action":"subscribe","topics":["job_updates"]}`; also `unsubscribe`
+and `ping`. Events are `{"event":"job_updates","seq":1842,"time":"…Z","data":{…}}`, with `seq` counting up by one per
+topic. After `subscribed {topic, seq}` comes a `snapshot`, then every event with a higher `seq`. To continue after a
+lost connection, add `"resume":{"job_updates":1841}`: you get what you missed, or `gap {topic, from, to}` and a
+snapshot. `"filters":{"job_updates":{"status":["succeeded"]}}` (also `job_id`, `job_type`) leaves out the rest; `seq`
+then skips what was left out. Topics: `job_updates`, `system_status`. Close codes: 1008 bad frames, 1009 frame too
+big, 1012 server restarting, 4408 too slow, 4429 too many clients.
+"""
+_STATUS_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>AITrader</title>
+<link rel="stylesheet" href="/static/status.css">
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+</head>
+<body>
+<main>
+<h1>AITrader</h1>
+<p>Version {version}, <strong>{status}</strong>.</p>
+<ul>
+{links}
+</ul>
+</main>
+</body>
+</html>
+"""
+_DOCS_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>AITrader API</title>
+<link rel="stylesheet" href="/static/swagger/swagger-ui.css">
+<link rel="icon" href="/static/swagger/favicon-32x32.png" type="image/png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<noscript>This page needs JavaScript; the document itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
+<script src="/static/swagger/swagger-ui-bundle.js"></script>
+<script src="/static/docs.js"></script>
+</body>
+</html>
+"""
+
+
+def pages(app: Quart, state: HttpState) -> Blueprint:
+    """Return the routes of pages."""
+    routes = Blueprint("pages", __name__)
+    _add_root(routes, state)
+    if state.options.docs:
+        _add_docs(routes, document_of(app, state))
+    return routes
+
+
+def document_of(app: Quart, state: HttpState) -> Callable[[], bytes]:
+    """Return a function that gives the OpenAPI document, built once."""
+
+    @cache
+    def document() -> bytes:
+        found = openapi.build(
+            app,
+            version=state.services.version,
+            description=_DESCRIPTION,
+            tags=_TAGS,
+            example=_example(state),
+        )
+        return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    return document
+
+
+def _example(state: HttpState) -> dict[str, Any]:
+    job_types = state.services.job_types
+    for name in job_types.names():
+        if payload := job_types.info(name).example:
+            return {"job_type": name, "payload": dict(payload)}
+    return {"job_type": "backtest", "payload": {}}
+
+
+def _add_root(routes: Blueprint, state: HttpState) -> None:
+    html = {"text/html": {"type": "string"}}
+
+    @routes.get("/")
+    @documented(
+        Operation(
+            tag="status",
+            responses={200: schemas.Status},
+            media={200: html},
+            notes={200: "JSON, or a small page for a browser."},
+        )
+    )
+    async def root() -> Response:
+        """Say what this server is and where to go."""
+        status = "stopping" if state.draining else "running"
+        accepted = request.accept_mimetypes
+        if accepted["text/html"] > accepted["application/json"]:
+            response = _page(_render(state, status), _STATUS_CSP)
+        else:
+            links = {name: path for name, path in _LINKS.items() if state.options.docs or name not in _DOCS}
+            body = {"name": "AITrader", "version": state.services.version, "status": status, "links": links}
+            response = json_response(body)
+        response.headers["Vary"] = "Accept"
+        return response
+
+
+_DOCS = ("docs", "openapi")
+
+
+def _render(state: HttpState, status: str) -> str:
+    links = "\n".join(
+        f'<li><a href="{path}">{name.replace("_", " ")}</a></li>'
+        for name, path in _LINKS.items()
+        if name != "websocket" and (state.options.docs or name not in _DOCS)
+    )
+    return _STATUS_PAGE.format(version=escape(state.services.version), status=escape(status), links=links)
+
+
+def _page(text: str, policy: str) -> Response:
+    response = Response(text, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _add_docs(routes: Blueprint, document: Callable[[], bytes]) -> None:
+    @routes.get("/docs")
+    async def docs() -> Response:
+        return _page(_DOCS_PAGE, _DOCS_CSP)
+
+    @routes.get("/openapi.json")
+    async def openapi_json() -> Response:
+        response = Response(document(), content_type="application/json")
+        response.headers["Cache-Control"] = "no-cache"
+        return response

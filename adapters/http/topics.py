@@ -1,0 +1,57 @@
+"""The WebSocket topics. A new one is one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.http.representations import component_json
+from adapters.http.services import HttpServices
+from domain.common.events import EVERYONE
+from domain.jobs.events import TOPIC as JOB_UPDATES
+from domain.jobs.events import job_summary
+from domain.jobs.model import JobFilter
+
+SYSTEM_STATUS = "system_status"
+SNAPSHOT_SIZE = 100
+
+Items = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Something to watch.
+
+    Args:
+        audience: the audience of events that a user sees.
+        snapshot: the state now, as items shaped like the data of events; may block.
+        filters: names of data fields that clients may filter by.
+    """
+
+    name: str
+    audience: Callable[[str], str]
+    snapshot: Callable[[str], Items]
+    filters: frozenset[str] = field(default_factory=frozenset)
+
+
+def topics_of(services: HttpServices) -> Mapping[str, Topic]:
+    """Return the topics by name."""
+
+    def newest_jobs(user_id: str) -> Items:
+        jobs, _ = services.list_jobs(JobFilter(user_id=user_id), before_id=None, limit=SNAPSHOT_SIZE)
+        return [job_summary(job) for job in jobs]
+
+    def components(_user_id: str) -> Items:
+        return [component_json(component) for component in services.health.all()]
+
+    topics = [
+        Topic(
+            JOB_UPDATES,
+            audience=lambda user_id: user_id,
+            snapshot=newest_jobs,
+            filters=frozenset({"job_id", "job_type", "status"}),
+        ),
+        Topic(SYSTEM_STATUS, audience=lambda _user_id: EVERYONE, snapshot=components),
+    ]
+    return {topic.name: topic for topic in topics}

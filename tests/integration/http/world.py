@@ -1,0 +1,216 @@
+"""The HTTP adapter over an SQLite file, with fakes for what is not under test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from quart import Quart
+from sqlalchemy import Engine
+
+from adapters.db.engine import open_engine, parse_database_url
+from adapters.db.migrations import Migrations
+from adapters.db.unit_of_work import SqlUnitOfWork
+from adapters.http.app import create_app
+from adapters.http.services import HttpOptions, HttpServices
+from domain.common.errors import FieldError, Invalid, NotFound
+from domain.common.events import PublishedEvent
+from domain.common.health import ComponentHealth
+from domain.common.time import SystemClock
+from domain.jobs.model import Isolation, Job, JobTypeInfo, NewJob
+from domain.jobs.services import (
+    CancelJob,
+    GetJob,
+    ListJobs,
+    PrepareJob,
+    RetryJob,
+    SubmitJob,
+    SubmitJobs,
+)
+
+ROOT = Path(__file__).parents[3]
+
+
+class EchoPayload(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str
+    times: int = 1
+
+
+class FreePayload(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class FakeJobTypes:
+    """``echo`` is strict, ``free`` takes any object."""
+
+    def __init__(self) -> None:
+        self._adapters: dict[str, TypeAdapter[Any]] = {
+            "echo": TypeAdapter(EchoPayload),
+            "free": TypeAdapter(FreePayload),
+        }
+
+    def names(self) -> Sequence[str]:
+        return sorted(self._adapters)
+
+    def info(self, name: str) -> JobTypeInfo:
+        return JobTypeInfo(
+            name=name,
+            title=name.title(),
+            description=f"The {name} job.",
+            isolation=Isolation.THREAD,
+            max_attempts=3,
+            deadline_s=60.0,
+            payload_schema=self._adapters[name].json_schema(),
+            result_schema={"type": "object"},
+            example={"text": "hello"},
+            plugin="tests",
+        )
+
+    def validate(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        if name not in self._adapters:
+            raise Invalid(
+                f"there is no job type {name[:64]!r}",
+                code="unknown_job_type",
+                errors=[FieldError("job_type", "is unknown")],
+            )
+        try:
+            found = self._adapters[name].validate_python(dict(payload))
+        except ValidationError as error:
+            errors = [
+                FieldError(".".join(map(str, ("payload", *item["loc"]))), item["msg"]) for item in error.errors()
+            ]
+            raise Invalid("the payload is not valid", code="invalid_payload", errors=errors) from None
+        dumped: dict[str, Any] = found.model_dump(mode="json")
+        return dumped
+
+
+class RecordingQueue:
+    def __init__(self) -> None:
+        self.hints: list[tuple[str, list[str]]] = []
+
+    def hint(self, queue: str, job_ids: Sequence[str]) -> None:
+        self.hints.append((queue, list(job_ids)))
+
+    def pending(self, queue: str) -> int:
+        return sum(len(ids) for name, ids in self.hints if name == queue)
+
+    def close(self) -> None:
+        pass
+
+
+class FakeBus:
+    """Delivers in a thread of its own, unless told to lose."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[PublishedEvent], None]] = []
+        self.lose = False
+
+    def publish(self, events: Sequence[PublishedEvent]) -> None:
+        if self.lose:
+            return
+        thread = threading.Thread(target=self._deliver, args=(list(events),))
+        thread.start()
+        thread.join()
+
+    def _deliver(self, events: list[PublishedEvent]) -> None:
+        for event in events:
+            for listener in list(self.listeners):
+                listener(event)
+
+    def listen(self, callback: Callable[[PublishedEvent], None]) -> Callable[[], None]:
+        self.listeners.append(callback)
+        return lambda: self.listeners.remove(callback)
+
+    def ping(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.listeners.clear()
+
+
+@dataclass
+class FakeHealth:
+    statuses: dict[str, Any] = field(default_factory=lambda: {"db": "ok", "redis": "off", "workers": "ok"})
+    reasons: list[str] = field(default_factory=list)
+
+    def check(self, name: str) -> ComponentHealth:
+        if name not in self.statuses:
+            raise NotFound("there is no such component")
+        return ComponentHealth(name, self.statuses[name], "", 0.5, 1_700_000_000_000)
+
+    def all(self) -> list[ComponentHealth]:
+        return [self.check(name) for name in self.statuses]
+
+    def services(self) -> list[ComponentHealth]:
+        return [ComponentHealth("broker", "off", "not configured", None, 1_700_000_000_000)]
+
+    def ready(self) -> tuple[bool, list[str]]:
+        return not self.reasons, self.reasons
+
+
+class World:
+    """Everything a test may look at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.engine: Engine = open_engine(parse_database_url(f"sqlite:///{folder / 'test.db'}"))
+        Migrations(self.engine, ROOT / "migrations").upgrade()
+        self.queue = RecordingQueue()
+        self.bus = FakeBus()
+        self.health = FakeHealth()
+        self.job_types = FakeJobTypes()
+        self.prepare = PrepareJob(self.job_types, SystemClock())
+        self.services = self._services()
+
+    def work(self) -> SqlUnitOfWork:
+        return SqlUnitOfWork(self.engine)
+
+    def read(self) -> SqlUnitOfWork:
+        return SqlUnitOfWork(self.engine, read_only=True)
+
+    def app(self, *, services: Mapping[str, Any] | None = None, **options: Any) -> Quart:
+        return create_app(replace(self.services, **(services or {})), HttpOptions(**options))
+
+    def submit(self, user_id: str = "local", job_type: str = "echo", **fields: Any) -> Job:
+        """Store a job the way another process would."""
+        payload = {"text": "hello"} if job_type == "echo" else {}
+        new = NewJob(user_id=user_id, job_type=job_type, payload=payload, **fields)
+        return SubmitJob(self.prepare, SubmitJobs(self.work, self.queue))(new).job
+
+    def publish(self) -> list[PublishedEvent]:
+        """Number what is in the outbox and tell the bus, as the dispatcher does."""
+        with self.work() as work:
+            events = work.outbox.publish_pending(1000)
+            work.commit()
+        self.bus.publish(events)
+        return events
+
+    def count_jobs(self) -> int:
+        with self.read() as work:
+            return sum(work.jobs.counts().values())
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _services(self) -> HttpServices:
+        return HttpServices(
+            prepare_job=self.prepare,
+            submit_jobs=SubmitJobs(self.work, self.queue),
+            get_job=GetJob(self.read),
+            list_jobs=ListJobs(self.read),
+            cancel_job=CancelJob(self.work),
+            retry_job=RetryJob(self.work, self.queue),
+            job_types=self.job_types,
+            artifact_path=lambda artifact: self.folder / artifact.path,
+            events=self.read,
+            bus=self.bus,
+            health=self.health,
+            version="1.2.3",
+            user_id="local",
+        )
