@@ -3,6 +3,7 @@
 Semantic versioning covers exactly the names in ``__all__`` and those of ``aitrader.testing``.
 """
 
+from aitrader.fields import BarsRequest, MomentField, StrictModel, SymbolField
 from aitrader.hookspecs import hookimpl
 from aitrader.registry import PluginError, Registry
 from domain.common.errors import (
@@ -35,6 +36,7 @@ __all__ = [
     "BacktestResult",
     "BarStore",
     "Bars",
+    "BarsRequest",
     "Clock",
     "Conflict",
     "Dataset",
@@ -49,11 +51,14 @@ __all__ = [
     "JobType",
     "Malformed",
     "Metrics",
+    "MomentField",
     "NotFound",
     "PluginError",
     "Registry",
     "Session",
     "Strategy",
+    "StrictModel",
+    "SymbolField",
     "TimeColumn",
     "Timeframe",
     "TooLarge",

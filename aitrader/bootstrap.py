@@ -177,9 +177,7 @@ class Application:
 
     def _beat(self) -> None:
         with self.container.unit_of_work() as work:
-            work.workers.beat(
-                self.id, host=socket.gethostname(), pid=os.getpid(), role=self._role, url=self.url
-            )
+            work.workers.beat(self.id, host=socket.gethostname(), pid=os.getpid(), role=self._role, url=self.url)
             work.commit()
 
     def _leave(self) -> None:

@@ -19,7 +19,11 @@ from aitrader.logs import set_up_logging
 from aitrader.settings import load_settings
 from domain.jobs.model import Canceled, LeaseLost, Released
 
-_VERDICTS: dict[str, type[Canceled | Released | LeaseLost]] = {"canceled": Canceled, "released": Released, "lease_lost": LeaseLost}
+_VERDICTS: dict[str, type[Canceled | Released | LeaseLost]] = {
+    "canceled": Canceled,
+    "released": Released,
+    "lease_lost": LeaseLost,
+}
 
 
 class ParentControl:

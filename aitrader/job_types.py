@@ -142,7 +142,9 @@ def _as_object(adapter: TypeAdapter[Any], value: Any) -> dict[str, Any]:
 
 def _off_schema(name: str, error: ValidationError) -> Invalid:
     errors = [
-        FieldError(".".join(["payload", *(str(step) for step in item["loc"])]), item["msg"].removeprefix("Value error, "))
+        FieldError(
+            ".".join(["payload", *(str(step) for step in item["loc"])]), item["msg"].removeprefix("Value error, ")
+        )
         for item in error.errors(include_url=False, include_input=False)[:_MOST_ERRORS]
     ]
     return _invalid_payload(name, errors)

@@ -22,10 +22,11 @@ GROUP = hookspecs.PROJECT
 
 @dataclass(frozen=True, slots=True)
 class PluginFault:
-    """Why a plugin was left out."""
+    """Why a plugin was left out; ``blocked`` when the settings said so."""
 
     plugin: str
     reason: str
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,14 @@ class PluginHost:
         self.faults: list[PluginFault] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        for candidate in candidates:
+        wanted = list(candidates)
+        for candidate in wanted:
             if candidate.name in blocked or (only is not None and candidate.name not in only):
-                self.faults.append(PluginFault(candidate.name, "blocked by the settings"))
-                continue
-            self._admit(candidate, strict)
+                self.faults.append(PluginFault(candidate.name, "blocked by the settings", blocked=True))
+            else:
+                self._admit(candidate, strict)
+        for name in sorted(set(only or ()) - {candidate.name for candidate in wanted}):
+            self._refuse(name, PluginError("the settings ask for it, but it is not installed"), strict)
 
     def hooks(self) -> dict[str, Registry[Any]]:
         """Return each hook's registry."""
@@ -98,27 +102,33 @@ class PluginHost:
         }
 
     def _admit(self, candidate: Candidate, strict: bool) -> None:
+        if self._manager.has_plugin(candidate.name):
+            twice = f"two plugins are called {candidate.name!r}; this one is of {candidate.distribution}"
+            self._refuse(candidate.name, PluginError(twice), strict)
+            return
         try:
             self._register(candidate)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             for registry in self.hooks().values():
                 registry.drop(candidate.name)
-            reason = f"{type(error).__name__}: {error}"
-            self.faults.append(PluginFault(candidate.name, reason))
-            log.warning("plugin left out", extra={"plugin": candidate.name, "reason": reason})
-            if strict:
-                raise PluginError(f"plugin {candidate.name!r}: {reason}") from error
+            self._refuse(candidate.name, error, strict)
+
+    def _refuse(self, name: str, error: BaseException, strict: bool) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        self.faults.append(PluginFault(name, reason))
+        log.warning("plugin left out", extra={"plugin": name, "reason": reason})
+        if strict:
+            raise PluginError(f"plugin {name!r}: {reason}") from error
 
     def _register(self, candidate: Candidate) -> None:
-        if self._manager.has_plugin(candidate.name):
-            raise PluginError(f"two plugins are called {candidate.name!r}")
         plugin = candidate.load()
-        self._manager.register(plugin, candidate.name)
         try:
+            self._manager.register(plugin, candidate.name)
             self._manager.check_pending()
             provides = self._ask(candidate.name, plugin)
         except BaseException:
-            self._manager.unregister(name=candidate.name)
+            if self._manager.has_plugin(candidate.name):
+                self._manager.unregister(name=candidate.name)
             raise
         self.plugins.append(PluginInfo(candidate.name, candidate.distribution, candidate.version, provides))
 

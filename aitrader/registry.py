@@ -35,13 +35,9 @@ class Registry(Generic[T]):
             PluginError: the name is not ``[a-z][a-z0-9_]*``, is taken, or the item does not fit the port.
         """
         if not NAME.fullmatch(name):
-            raise PluginError(
-                f"{name!r} is not a {self.kind} name: use a-z, 0-9 and _, starting with a letter"
-            )
+            raise PluginError(f"{name!r} is not a {self.kind} name: use a-z, 0-9 and _, starting with a letter")
         if name in self._items:
-            raise PluginError(
-                f"the {self.kind} {name!r} is already registered by plugin {self._owners[name]!r}"
-            )
+            raise PluginError(f"the {self.kind} {name!r} is already registered by plugin {self._owners[name]!r}")
         problems = port_problems(item, self._port) if self._port is not None else []
         if problems:
             raise PluginError(f"the {self.kind} {name!r} does not fit: {'; '.join(problems)}")

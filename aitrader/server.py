@@ -33,7 +33,9 @@ def run_server(application: Application, shutdown: Shutdown, ready: Callable[[st
             application.stop(drain_s)
 
 
-async def _serve(application: Application, shutdown: Shutdown, ready: Callable[[str], None], listener: socket.socket) -> None:
+async def _serve(
+    application: Application, shutdown: Shutdown, ready: Callable[[str], None], listener: socket.socket
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     shutdown.then(lambda: loop.call_soon_threadsafe(stop.set))

@@ -42,9 +42,7 @@ def _ours(name: str) -> Any:
 class Settings(BaseSettings):
     """Everything that can be set. Field names are the environment variables in lower case."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="forbid", frozen=True)
 
     database_url: OptionalText = Field(None, description="postgresql://… or sqlite:///path; unset: embedded SQLite")
     redis_url: OptionalText = Field(None, description="redis://host:6379/0; unset: queue and events in this process")
@@ -72,10 +70,17 @@ class Settings(BaseSettings):
     )
     api_threads: int = Field(8, ge=1, le=256, validation_alias=_ours("api_threads"), description="threads of the API")
     lease_seconds: float = Field(
-        30.0, ge=1, le=600, validation_alias=_ours("lease_seconds"), description="how long a silent worker keeps a job"
+        30.0,
+        ge=1,
+        le=600,
+        validation_alias=_ours("lease_seconds"),
+        description="how long a silent worker keeps a job",
     )
     cancel_grace_seconds: float = Field(
-        10.0, ge=0, le=300, validation_alias=_ours("cancel_grace_seconds"),
+        10.0,
+        ge=0,
+        le=300,
+        validation_alias=_ours("cancel_grace_seconds"),
         description="how long a canceled job may take to stop before it is killed",
     )
     plugins_blocked: Words = Field(
@@ -172,9 +177,7 @@ def _one_line(error: ValidationError) -> str:
     field = str(problem["loc"][0]) if problem["loc"] else ""
     known = variables()
     variable = next((name for name in known if name.lower() == field.lower()), None)
-    if variable is None and field in Settings.model_fields:
-        variable = variable_of(field)
-    if variable is None:
+    if variable is None or problem["type"] == "extra_forbidden":
         return f"{field.upper()} in .env is not a setting{_did_you_mean(field.upper(), set(known))}"
     shown = "***" if "://" in str(problem["input"]) and "@" in str(problem["input"]) else repr(problem["input"])
     return f"{variable}={shown} is not allowed: {problem['msg']} ({known[variable]})"

@@ -16,7 +16,7 @@ class Shutdown:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], object]] = []
         self.signal: int | None = None
 
     def install(self) -> None:
@@ -33,7 +33,7 @@ class Shutdown:
         """Whether it is time to stop."""
         return self._event.is_set()
 
-    def then(self, callback: Callable[[], None]) -> None:
+    def then(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` when it is time to stop, from the signal handler."""
         self._callbacks.append(callback)
 

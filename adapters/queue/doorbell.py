@@ -106,7 +106,8 @@ class DoorbellConsumer(_RedisConsumer):
         if not self.message_cache:
             self._wait_at_bell()
             return None
-        return super().__next__()
+        message: MessageProxy | None = super().__next__()
+        return message
 
     def _wait_at_bell(self) -> Any:
         started = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
@@ -104,10 +105,16 @@ def run(arguments: list[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_FAILED
-    except AITraderError as error:
+    except Exception as error:
         if "-v" in arguments or "--verbose" in arguments:
-            raise
-        return _tell(error)
+            traceback.print_exception(error)
+        return _tell(error) if isinstance(error, AITraderError) else _tell_unexpected(error)
+
+
+def _tell_unexpected(error: Exception) -> int:
+    lines = str(error).strip().splitlines() or [""]
+    click.echo(f"error: {type(error).__name__}: {lines[0]} (aitrader -v … shows the traceback)", err=True)
+    return EXIT_FAILED
 
 
 def _tell(error: Any) -> int:

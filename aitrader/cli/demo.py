@@ -24,7 +24,12 @@ RUNS: list[tuple[str, str, dict[str, Any]]] = [
     (
         "S&P 500, SMA cross",
         "backtest",
-        {"symbols": ["INDEX:SPX"], "strategy": "sma_cross", "params": {"fast": 50, "slow": 200}, "allow_short": False},
+        {
+            "symbols": ["INDEX:SPX"],
+            "strategy": "sma_cross",
+            "params": {"fast": 50, "slow": 200},
+            "allow_short": False,
+        },
     ),
     (
         "Microsoft, Donchian breakout",
@@ -107,7 +112,12 @@ def _run(container: Container, submitted: list[tuple[str, str]]) -> list[Job]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[message]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}"),
+    )
     done: dict[str, Job] = {}
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         tasks = {job_id: progress.add_task(title, total=1.0, message="queued") for title, job_id in submitted}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _LEAST_FREE_BYTES = 1 << 30
 _MOST_SKEW_MS = 1000
+# What a check needs another to have found in order; without that it is left out.
+_NEEDS = {"migrations": "database", "workers": "migrations", "jobs": "migrations", "clock": "database"}
+_HINTS = {"database": "start it, or correct DATABASE_URL", "redis": "start it, or correct REDIS_URL"}
 _MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED"}
 
 
@@ -72,8 +75,11 @@ def examine() -> list[Finding]:
         "disk": _disk,
     }
     for name, check in checks.items():
-        findings.append(_run(name, check, container))
-    container.engine().dispose()
+        sound = {finding.check for finding in findings if finding.state == "ok"}
+        if name not in _NEEDS or _NEEDS[name] in sound:
+            findings.append(_run(name, check, container))
+    if any(finding.check == "database" and finding.state == "ok" for finding in findings):
+        container.engine().dispose()
     return findings
 
 
@@ -81,7 +87,9 @@ def _run(name: str, check: Callable[[Container], tuple[str, str]], container: Co
     try:
         state, detail = check(container)
     except Exception as error:
-        return Finding(name, "failed", getattr(error, "detail", None) or f"{type(error).__name__}: {error}")
+        text = getattr(error, "detail", None) or f"{type(error).__name__}: {error}"
+        hint = f"; {_HINTS[name]}" if name in _HINTS else ""
+        return Finding(name, "failed", text.strip().splitlines()[0] + hint)
     return Finding(name, state, detail)
 
 
@@ -115,8 +123,11 @@ def _workers(container: Container) -> tuple[str, str]:
 
 def _plugins(container: Container) -> tuple[str, str]:
     host = container.plugin_host()
-    if host.faults:
-        return "warning", "left out: " + "; ".join(f"{fault.plugin} ({fault.reason})" for fault in host.faults)
+    broken = [fault for fault in host.faults if not fault.blocked]
+    if broken:
+        reasons = "; ".join(f"{fault.plugin} ({fault.reason})" for fault in broken)
+        names = ",".join(fault.plugin for fault in broken)
+        return "failed", f"left out: {reasons}; repair it, or set AITRADER_PLUGINS_BLOCKED={names}"
     return "ok", ", ".join(plugin.name for plugin in host.plugins)
 
 

@@ -22,7 +22,9 @@ def jobs() -> None:
     epilog="Example: aitrader jobs submit backtest -p symbols='[\"NASDAQ:MSFT\"]' -p strategy=sma_cross --watch"
 )
 @click.argument("job_type")
-@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="One payload field; VALUE as JSON.")
+@click.option(
+    "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="One payload field; VALUE as JSON."
+)
 @click.option("-f", "--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Payload.")
 @click.option("--priority", type=int, default=0, show_default=True, help="Higher runs first, -100 to 100.")
 @click.option("--run-at", metavar="TIME", help="Earliest start, such as 2026-01-31T09:00Z.")

@@ -34,7 +34,9 @@ def list_plugins(as_json: bool) -> None:
 
     host = _host()
     if as_json:
-        print_json({"plugins": [asdict(plugin) for plugin in host.plugins], "faults": [asdict(f) for f in host.faults]})
+        print_json(
+            {"plugins": [asdict(plugin) for plugin in host.plugins], "faults": [asdict(f) for f in host.faults]}
+        )
         return
     rows = [[plugin.name, f"{plugin.distribution} {plugin.version}", _provides(plugin)] for plugin in host.plugins]
     print_table(["plugin", "distribution", "provides"], rows)

@@ -176,9 +176,7 @@ class JobRepository(Protocol):
         """Return jobs, newest first, older than ``before_id``."""
         ...
 
-    def claim(
-        self, queue: str, job_types: Sequence[str], *, owner: str, token: str, lease_ms: int
-    ) -> Job | None:
+    def claim(self, queue: str, job_types: Sequence[str], *, owner: str, token: str, lease_ms: int) -> Job | None:
         """Take the most urgent due job: queued → running, attempt + 1. None when there is none."""
         ...
 

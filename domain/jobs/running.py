@@ -107,9 +107,7 @@ class EndJob:
             if not isinstance(record, BacktestResult):
                 raise Invalid(f"a job cannot record a {type(record).__name__}", code="unknown_record")
             work.backtest_results.add(job, record)
-        children = [
-            self.prepare(replace(child, user_id=job.user_id, parent_id=job.id)) for child in outcome.children
-        ]
+        children = [self.prepare(replace(child, user_id=job.user_id, parent_id=job.id)) for child in outcome.children]
         work.jobs.add(children)
         return children
 

@@ -22,7 +22,6 @@ from aitrader.api import (
     Strategy,
     measure,
     rfc3339,
-    to_ms,
 )
 from plugins.backtest.engine import Costs, Simulation, simulate
 from plugins.backtest.payload import (
@@ -87,7 +86,7 @@ class BacktestJob(JobType):
             JobCanceled: cancel was requested.
         """
         plan = _plan(context, payload)
-        names = _file_stems(payload.symbols)
+        names = payload.file_stems()
         total = len(payload.symbols) * len(_STEPS)
         reports = []
         for number, symbol in enumerate(payload.symbols):
@@ -141,15 +140,6 @@ def _code_version() -> str:
         return "0"
 
 
-def _file_stems(symbols: list[str]) -> dict[str, str]:
-    """Return a part of a file name for each symbol, no two the same."""
-    stems: dict[str, str] = {}
-    for symbol in symbols:
-        stem = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in symbol)
-        stems[symbol] = stem if stem not in stems.values() else f"{stem}~{len(stems)}"
-    return stems
-
-
 def _backtest(context: JobContext, plan: _Plan, symbol: str, stem: str, progress: _Progress) -> SymbolReport:
     progress.next("reading bars")
     dataset, bars = _read(context, symbol, plan.payload)
@@ -170,20 +160,12 @@ def _read(context: JobContext, symbol: str, payload: BacktestPayload) -> tuple[D
     bars = context.bars.read(
         symbol,
         payload.timeframe,
-        start_ms=to_ms(payload.start) if payload.start else None,
-        end_ms=to_ms(payload.end) if payload.end else None,
+        start_ms=payload.start_ms,
+        end_ms=payload.end_ms,
     )
     if len(bars):
         return dataset, bars
-    raise Invalid(
-        f"no {payload.timeframe} bar of {symbol} opens between start and end; stored are {dataset.rows} bars "
-        f"from {rfc3339(dataset.first_ms)} to {rfc3339(dataset.last_ms)}",
-        code="no_bars",
-        errors=[
-            FieldError("payload.start", "no bar in this range"),
-            FieldError("payload.end", "no bar in this range"),
-        ],
-    )
+    raise payload.no_bars(symbol, dataset)
 
 
 def _simulate(plan: _Plan, dataset: Dataset, bars: Bars) -> _Run:

@@ -2,91 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field
 
-from aitrader.api import AITraderError, Session, Timeframe, parse_symbol
-
-MAX_SYMBOLS = 20
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+from aitrader.api import BarsRequest, Session, StrictModel, Timeframe
 
 
-def _symbol(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_symbol(value)
-    except AITraderError as error:
-        raise ValueError(error.detail) from None
-
-
-def _moment(value: object) -> object:
-    """Read a date as midnight UTC; refuse numbers, which pydantic would take for Unix times."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = value.isoformat()
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        return f"{value}T00:00:00Z"
-    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.match(value)):
-        return value
-    raise ValueError("expected an RFC 3339 date or time, such as 2024-01-31 or 2024-01-31T09:30:00Z")
-
-
-Symbol = Annotated[str, BeforeValidator(_symbol)]
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_moment),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}),
-]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class BacktestPayload(_Model):
+class BacktestPayload(BarsRequest):
     """Run one strategy with chosen parameters over each symbol on its own."""
 
-    symbol: Symbol | None = Field(
-        default=None,
-        description="Short for `symbols` with one entry; give one of the two.",
-        examples=["NSE:INFY"],
-    )
-    symbols: list[Symbol] = Field(
-        default_factory=list,
-        min_length=1,
-        max_length=MAX_SYMBOLS,
-        validate_default=True,
-        description="What to trade, EXCHANGE:SYMBOL or SYMBOL. Each gets its own account and result.",
-        examples=[["NASDAQ:AAPL", "NASDAQ:MSFT"]],
-    )
-    timeframe: Timeframe = Field(default=Timeframe.D1, description="Length of a bar.")
     strategy: str = Field(max_length=64, description="Name of a registered strategy.", examples=["sma_cross"])
     params: dict[str, Any] = Field(
         default_factory=dict,
         description="Parameters of the strategy; defaults apply.",
         examples=[{"fast": 10, "slow": 30}],
-    )
-    start: Moment | None = Field(
-        default=None,
-        description="First bar opens at or after this; UTC midnight for a date.",
-        examples=["2020-01-01"],
-    )
-    end: Moment | None = Field(
-        default=None, description="Bars open before this; UTC midnight for a date.", examples=["2024-01-01"]
     )
     initial_cash: Decimal = Field(
         default=Decimal(100_000),
@@ -110,25 +41,8 @@ class BacktestPayload(_Model):
     )
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="Recorded with the result.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_symbol(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("symbol") is None:
-            return data
-        if data.get("symbols"):
-            raise ValueError("give either symbol or symbols")
-        return {**data, "symbol": None, "symbols": [data["symbol"]]}
 
-    @model_validator(mode="after")
-    def _consistent(self) -> BacktestPayload:
-        if len(set(self.symbols)) < len(self.symbols):
-            raise ValueError("the symbols must differ")
-        if self.start and self.end and self.start >= self.end:
-            raise ValueError("start must be before end")
-        return self
-
-
-class Assumptions(_Model):
+class Assumptions(StrictModel):
     """What the numbers rest on."""
 
     fill_rule: Literal["next bar open"] = Field(
@@ -159,14 +73,14 @@ class Assumptions(_Model):
     )
 
 
-class BuyAndHold(_Model):
+class BuyAndHold(StrictModel):
     """The same money, costs and fill rule, always fully long."""
 
     total_return: float | None = Field(description="Fraction.")
     cagr: float | None = Field(description="Fraction per year.")
 
 
-class OpenPosition(_Model):
+class OpenPosition(StrictModel):
     """What is held after the last bar."""
 
     side: Literal["long", "short"]
@@ -177,7 +91,7 @@ class OpenPosition(_Model):
     unrealized_pnl: Decimal = Field(description="Currency, after the costs so far, those of an exit not counted.")
 
 
-class SymbolReport(_Model):
+class SymbolReport(StrictModel):
     """The backtest of one symbol. Money is a decimal string."""
 
     symbol: str
@@ -202,7 +116,7 @@ class SymbolReport(_Model):
     artifacts: list[str] = Field(description="Names of the files of this symbol.")
 
 
-class BacktestReport(_Model):
+class BacktestReport(StrictModel):
     """One report per symbol, in the order asked for."""
 
     results: list[SymbolReport]

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 from aitrader.api import (
     Bars,
     Dataset,
-    FieldError,
-    Invalid,
     Isolation,
     JobContext,
     JobType,
     Timeframe,
     rfc3339,
-    to_ms,
 )
 from plugins.pattern_scan.payload import Direction, Hit, PatternScanPayload, PatternScanReport, SymbolHits
 
@@ -50,7 +47,7 @@ class PatternScanJob(JobType):
         """
         import talib
 
-        stems = _file_stems(payload.symbols)
+        stems = payload.file_stems()
         results = []
         for number, symbol in enumerate(payload.symbols):
             results.append(_scan(context, payload, symbol, stems[symbol], number))
@@ -95,20 +92,11 @@ def _read(context: JobContext, symbol: str, payload: PatternScanPayload) -> tupl
     where the range begins.
     """
     dataset = context.bars.describe(symbol, payload.timeframe)
-    end_ms = to_ms(payload.end) if payload.end else None
-    bars = context.bars.read(symbol, payload.timeframe, end_ms=end_ms)
-    first = len(bars) - len(bars.slice(to_ms(payload.start))) if payload.start else 0
+    bars = context.bars.read(symbol, payload.timeframe, end_ms=payload.end_ms)
+    first = len(bars) - len(bars.slice(payload.start_ms))
     if first < len(bars):
         return dataset, bars, first
-    raise Invalid(
-        f"no {payload.timeframe} bar of {symbol} opens between start and end; stored are {dataset.rows} bars "
-        f"from {rfc3339(dataset.first_ms)} to {rfc3339(dataset.last_ms)}",
-        code="no_bars",
-        errors=[
-            FieldError("payload.start", "no bar in this range"),
-            FieldError("payload.end", "no bar in this range"),
-        ],
-    )
+    raise payload.no_bars(symbol, dataset)
 
 
 def _newest(bars: Bars, timeframe: Timeframe, hits: Hits, limit: int) -> list[Hit]:
@@ -126,12 +114,3 @@ def _hit(bars: Bars, timeframe: Timeframe, hits: Hits, index: int) -> Hit:
         strength=int(hits.strength[index]),
         close=float(bars.close[bar]),
     )
-
-
-def _file_stems(symbols: list[str]) -> dict[str, str]:
-    """Return a part of a file name for each symbol, no two the same."""
-    stems: dict[str, str] = {}
-    for symbol in symbols:
-        stem = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in symbol)
-        stems[symbol] = stem if stem not in stems.values() else f"{stem}~{len(stems)}"
-    return stems
