@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from aitrader.registry import PluginError, Registry
 from domain.common.errors import FieldError, Invalid
@@ -49,8 +50,10 @@ class RegisteredJobTypes:
                 code="unknown_job_type",
                 errors=[FieldError("job_type", f"expected one of: {known}")],
             )
-        dumped = _as_object(self._adapter(name, "payload"), self.parse(name, payload))
-        problems = json_problems(dumped, "payload")
+        problems = json_problems(dict(payload), "payload")  # pydantic would turn NaN into null where types are open
+        if not problems:
+            dumped = _as_object(self._adapter(name, "payload"), self.parse(name, payload))
+            problems = json_problems(dumped, "payload")
         if problems:
             raise _invalid_payload(name, problems)
         return dumped
@@ -75,7 +78,7 @@ class RegisteredJobTypes:
         adapter = self._adapter(name, "result")
         try:
             dumped = _as_object(adapter, adapter.validate_python(result))
-        except ValidationError as error:
+        except (ValidationError, PydanticSerializationError) as error:
             raise PluginError(f"job type {name!r} returned a result off its schema: {error}") from None
         problems = json_problems(dumped, "result")
         if problems:
@@ -111,7 +114,7 @@ def json_problems(value: Any, path: str) -> list[FieldError]:
         found = [problem for name in value for problem in json_problems(name, f"{path}.{name!r}")]
         found += [problem for name, item in value.items() for problem in json_problems(item, f"{path}.{name}")]
         return found[:_MOST_ERRORS]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [found for place, item in enumerate(value) for found in json_problems(item, f"{path}.{place}")]
     problem = _problem(value)
     return [FieldError(path, problem)] if problem else []
@@ -136,7 +139,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _as_object(adapter: TypeAdapter[Any], value: Any) -> dict[str, Any]:
-    dumped: dict[str, Any] = adapter.dump_python(value, mode="json")
+    dumped: dict[str, Any] = adapter.dump_python(value, mode="json", warnings="error")
     return dumped
 
 

@@ -12,12 +12,11 @@ from aitrader.bootstrap import Application
 from aitrader.shutdown import Shutdown
 
 
-def run_server(application: Application, shutdown: Shutdown, ready: Callable[[str], None], *, drain_s: float) -> None:
+def run_server(application: Application, shutdown: Shutdown, ready: Callable[[str], None]) -> None:
     """Start the application, serve its API, and stop both when ``shutdown`` says so.
 
     Args:
         ready: called with the URL once requests are answered.
-        drain_s: how long running jobs may go on after the API has closed, seconds.
 
     Raises:
         Invalid: the port is taken; nothing was started.
@@ -30,7 +29,7 @@ def run_server(application: Application, shutdown: Shutdown, ready: Callable[[st
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(_serve(application, shutdown, ready, listener))
         finally:
-            application.stop(drain_s)
+            application.stop(settings.drain_seconds)
 
 
 async def _serve(

@@ -83,6 +83,13 @@ class Settings(BaseSettings):
         validation_alias=_ours("cancel_grace_seconds"),
         description="how long a canceled job may take to stop before it is killed",
     )
+    drain_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=15,
+        validation_alias=_ours("drain_seconds"),
+        description="how long running jobs may go on after a stop signal before they are handed back",
+    )
     plugins_blocked: Words = Field(
         (), validation_alias=_ours("plugins_blocked"), description="plugins to leave out, separated by commas"
     )
@@ -168,7 +175,8 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
 
 
 def _did_you_mean(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    ours = {f"{PREFIX}{name}"} & known
+    close = sorted(ours) or difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
 
 
@@ -179,5 +187,5 @@ def _one_line(error: ValidationError) -> str:
     variable = next((name for name in known if name.lower() == field.lower()), None)
     if variable is None or problem["type"] == "extra_forbidden":
         return f"{field.upper()} in .env is not a setting{_did_you_mean(field.upper(), set(known))}"
-    shown = "***" if "://" in str(problem["input"]) and "@" in str(problem["input"]) else repr(problem["input"])
+    shown = "***" if "@" in str(problem["input"]) else repr(problem["input"])
     return f"{variable}={shown} is not allowed: {problem['msg']} ({known[variable]})"

@@ -30,16 +30,19 @@ class InProcessBus:
 
     def listen(self, callback: Callable[[PublishedEvent], None]) -> Callable[[], None]:
         """Call ``callback`` for each event until the returned function is called."""
+        def listener(event: PublishedEvent) -> None:  # one per call, so that equal callbacks are told apart
+            callback(event)
+
         with self._lock:
-            self._listeners.append(callback)
+            self._listeners.append(listener)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
                 self._thread.start()
 
         def stop() -> None:
             with self._lock:
-                if callback in self._listeners:
-                    self._listeners.remove(callback)
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
 
         return stop
 

@@ -24,7 +24,7 @@ class RedisBus:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._stops: list[Callable[[], None]] = []
+        self._listeners: list[_Listener] = []
 
     def publish(self, events: Sequence[PublishedEvent]) -> None:
         """Publish all events in one round trip."""
@@ -42,7 +42,7 @@ class RedisBus:
         """Subscribe in a thread of its own, again after every lost connection."""
         listener = _Listener(self._client, callback)
         listener.start()
-        self._stops.append(listener.stop)
+        self._listeners = [*(other for other in self._listeners if other.is_alive()), listener]
         return listener.stop
 
     def ping(self) -> None:
@@ -54,8 +54,11 @@ class RedisBus:
 
     def close(self) -> None:
         """Stop all listeners; the client belongs to whoever made it."""
-        while self._stops:
-            self._stops.pop()()
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:  # all at once: each may take a second to notice
+            listener.tell_to_stop()
+        for listener in listeners:
+            listener.stop()
 
 
 class _Listener(threading.Thread):
@@ -70,8 +73,11 @@ class _Listener(threading.Thread):
         super().start()
         self._subscribed.wait(_WAIT_S)
 
-    def stop(self) -> None:
+    def tell_to_stop(self) -> None:
         self._stopping.set()
+
+    def stop(self) -> None:
+        self.tell_to_stop()
         if threading.current_thread() is not self:
             self.join(5)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, update
+from sqlalchemy import Connection, Row, case, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.db.tables import jobs
@@ -128,8 +128,7 @@ class SqlJobs:
         rows = self._connection.execute(
             update(jobs)
             .where(
-                jobs.c.id.in_(held.keys()),
-                jobs.c.lease_token.in_(held.values()),
+                tuple_(jobs.c.id, jobs.c.lease_token).in_(list(held.items())),
                 jobs.c.status == JobState.RUNNING,
             )
             .values(lease_until=now_ms() + lease_ms)
@@ -144,7 +143,7 @@ class SqlJobs:
             .where(*_held(job_id, token))
             .values(
                 progress=case((jobs.c.progress > fraction, jobs.c.progress), else_=fraction),
-                progress_message=message,
+                progress_message=_storable(message),
                 progress_seq=jobs.c.progress_seq + 1,
             )
         )
@@ -159,7 +158,7 @@ class SqlJobs:
             "result": ending.result,
             "artifacts": [asdict(artifact) for artifact in ending.artifacts] or None,
             "error_code": ending.error_code,
-            "error": ending.error,
+            "error": None if ending.error is None else _storable(ending.error),
             "lease_token": None,
             "lease_until": None,
             "lease_owner": None,
@@ -176,23 +175,19 @@ class SqlJobs:
 
     def cancel(self, job_id: str, user_id: str | None) -> tuple[Job, bool]:
         """Cancel a queued job, ask a running one to stop, leave an ended one."""
-        queued = self._change(
+        # One statement: between two, another transaction could move the job back from running to queued.
+        queued = jobs.c.status == JobState.QUEUED
+        running = (jobs.c.status == JobState.RUNNING) & jobs.c.cancel_requested_at.is_(None)
+        changed = self._change(
             update(jobs)
-            .where(*_whose(job_id, user_id), jobs.c.status == JobState.QUEUED)
-            .values(status=JobState.CANCELED.value, finished_at=now_ms(), cancel_requested_at=now_ms())
-        )
-        if queued is not None:
-            return queued, True
-        running = self._change(
-            update(jobs)
-            .where(
-                *_whose(job_id, user_id),
-                jobs.c.status == JobState.RUNNING,
-                jobs.c.cancel_requested_at.is_(None),
+            .where(*_whose(job_id, user_id), queued | running)
+            .values(
+                status=case((queued, JobState.CANCELED.value), else_=jobs.c.status),
+                finished_at=case((queued, now_ms()), else_=jobs.c.finished_at),
+                cancel_requested_at=now_ms(),
             )
-            .values(cancel_requested_at=now_ms())
         )
-        return (running, True) if running is not None else (self.get(job_id, user_id), False)
+        return (changed, True) if changed is not None else (self.get(job_id, user_id), False)
 
     def requeue(self, job_id: str, user_id: str | None) -> Job:
         """Run an ended job again, attempts counted anew."""
@@ -228,12 +223,13 @@ class SqlJobs:
             .order_by(jobs.c.lease_until)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("expired")  # a subquery may be run once per row, each time with another limit's worth of rows
         )
         to_cancel = jobs.c.cancel_requested_at.is_not(None)
         exhausted = jobs.c.attempt >= jobs.c.max_attempts
         rows = self._connection.execute(
             update(jobs)
-            .where(jobs.c.id.in_(expired.scalar_subquery()), jobs.c.status == JobState.RUNNING)
+            .where(jobs.c.id.in_(select(expired.c.id)), jobs.c.status == JobState.RUNNING)
             .values(
                 status=case(
                     (to_cancel, JobState.CANCELED.value),
@@ -290,3 +286,8 @@ def _whose(job_id: str, user_id: str | None) -> tuple[Any, ...]:
 
 def _held(job_id: str, token: str) -> tuple[Any, ...]:
     return (jobs.c.id == job_id, jobs.c.lease_token == token, jobs.c.status == JobState.RUNNING)
+
+
+def _storable(text: str) -> str:
+    """Return text that every database takes: job code may put anything into a message."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -7,14 +7,22 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.db.engine import READ_ONLY
 from adapters.db.jobs import SqlJobs
 from adapters.db.outbox import SqlOutbox
 from adapters.db.records import SqlBacktestResults, SqlWorkerBeats
-from domain.common.errors import Conflict, Unavailable
+from domain.common.errors import Conflict, Invalid, Unavailable
 
 
 class SqlUnitOfWork:
@@ -38,10 +46,14 @@ class SqlUnitOfWork:
     def __enter__(self) -> Self:
         try:
             self._connection = self._engine.connect()
+        except SQLAlchemyError as error:
+            raise _translated(error) from error
+        try:
             if self._read_only:
                 self._connection = self._connection.execution_options(**{READ_ONLY: True})
             self._connection.begin()
         except SQLAlchemyError as error:
+            self._connection.close()
             raise _translated(error) from error
         self.jobs = SqlJobs(self._connection)
         self.outbox = SqlOutbox(self._connection)
@@ -83,8 +95,14 @@ _DOWN = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 def _translated(error: SQLAlchemyError) -> Exception:
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in ("40001", "40P01"):
         return Conflict("another transaction changed the same rows; try again", code="serialization_conflict")
+    if isinstance(error, DataError) or (isinstance(error, StatementError) and not isinstance(error, DBAPIError)):
+        return Invalid(f"the database cannot hold a value: {_first_line(error)}", code="value_not_storable")
     if not isinstance(error, _DOWN):
         return error
-    text = str(getattr(error, "orig", None) or error).strip().splitlines()
-    reason = text[0] if text else type(error).__name__
+    reason = _first_line(error)
     return Unavailable(f"the database did not answer: {reason}", code="database_unavailable")
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    text = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -16,4 +16,4 @@ def request_id_from(header: bytes | None) -> str:
     """Return the client's request id if it is harmless in a log, else a new one."""
     if header is not None and _ACCEPTABLE.fullmatch(header):
         return header.decode("ascii")
-    return secrets.token_hex(16)
+    return f"{random.getrandbits(128):032x}"

@@ -21,6 +21,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _DRAIN_BYTES = 8 * 1024 * 1024
 _DRAIN_S = 2.0
+_TOO_LATE = 408
 
 
 class Edge:
@@ -101,7 +102,7 @@ class _Exchange:
         """Pass a part of the response on, with the request id."""
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._identifier)]
-            if not self._complete.is_set():
+            if not self._complete.is_set() and message["status"] != _TOO_LATE:
                 await self._let_body_end()
         await self._send(message)
 

@@ -172,6 +172,8 @@ def _finish(spec: Schema, operation: Operation, components: Schema) -> None:
             target["headers"] = {_header_name(name): _header({"schema": value}) for name, value in found.items()}
         if not target["content"]:
             del target["content"]
+    if "503" in responses:  # the answer of the route itself; an overloaded server answers with a problem
+        responses["503"]["content"]["application/problem+json"] = {"schema": _ref("Problem")}
     responses.update({str(status): _PROBLEM_REF for status in operation.problems})
     responses["default"] = _PROBLEM_REF
     spec["responses"] = dict(sorted(responses.items()))

@@ -23,6 +23,7 @@ from hypercorn.utils import wrap_app
 from quart import Quart
 
 from adapters.http.app import state_of
+from adapters.http.corked import CorkedWriter
 from domain.common.errors import Invalid
 
 log = logging.getLogger(__name__)
@@ -166,7 +167,8 @@ class _Connections:
         self._open[task] = writer
         loop = asyncio.get_running_loop()
         try:
-            await TCPServer(self._app, loop, self._config, self._context, {}, reader, writer)
+            corked: Any = CorkedWriter(writer, loop)
+            await TCPServer(self._app, loop, self._config, self._context, {}, reader, corked)
         finally:
             self._open.pop(task, None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import redis
@@ -94,6 +95,13 @@ class DoorbellConsumer(_RedisConsumer):
     def nack(self, message: MessageProxy) -> None:
         """A hint is never dead-lettered: SQL knows what is still to do."""
         self.ack(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Give back hints that were fetched and not taken. When Redis does not answer the sweeper asks again."""
+        try:
+            super().requeue(messages)
+        except redis.RedisError as error:
+            log.warning("could not give back hints", extra={"error": str(error)})
 
     def _next(self) -> MessageProxy | None:
         self._freed.clear()

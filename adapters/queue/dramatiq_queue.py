@@ -73,8 +73,12 @@ class DramatiqConsumer:
                 thread.join(max(0.0, deadline - time.monotonic()))
         done = not any(thread.is_alive() for worker in self._workers for thread in worker.workers)
         if done:
+            consumers = [consumer for worker in self._workers for consumer in worker.consumers.values()]
+            for consumer in consumers:  # all at once: each may take a second to notice
+                consumer.stop()
             for worker in self._workers:
                 worker.stop(timeout=3000)
+            self._workers.clear()
         return done
 
 
@@ -82,7 +86,7 @@ def _declare_actor(broker: DoorbellBroker, queue: str, work: Callable[[str], obj
     def run_job(_job_id: str) -> None:
         try:
             work(queue)
-        except Exception:
+        except BaseException:  # also SystemExit: a job that calls sys.exit() must not cost a slot
             log.exception("a worker could not run a job; the sweeper will ask again")
 
     dramatiq.actor(broker=broker, actor_name=ACTOR, queue_name=queue)(run_job)

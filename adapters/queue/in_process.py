@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -45,8 +46,9 @@ class InProcessQueue:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        deadline = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s / max(1, len(self._threads)))
+            thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
@@ -56,7 +58,7 @@ class InProcessQueue:
         while self._take(queue):
             try:
                 work(queue)
-            except Exception:
+            except BaseException:  # also SystemExit: a job that calls sys.exit() must not cost a slot
                 log.exception("a worker thread could not run a job; the sweeper will ask again")
 
     def _take(self, queue: str) -> bool:

@@ -89,7 +89,7 @@ def _run(name: str, check: Callable[[Container], tuple[str, str]], container: Co
     except Exception as error:
         text = getattr(error, "detail", None) or f"{type(error).__name__}: {error}"
         hint = f"; {_HINTS[name]}" if name in _HINTS else ""
-        return Finding(name, "failed", text.strip().splitlines()[0] + hint)
+        return Finding(name, "failed", text.strip().splitlines()[0].rstrip(".") + hint)
     return Finding(name, state, detail)
 
 

@@ -28,5 +28,5 @@ def serve(host: str | None, port: int | None) -> None:
         application.announce(url)
         say(f"API ready at {url} (docs at {url}/docs); Ctrl-C stops")
 
-    run_server(application, shutdown, ready, drain_s=2.0)
+    run_server(application, shutdown, ready)
     raise click.exceptions.Exit(shutdown.exit_code)

@@ -44,7 +44,7 @@ def up(host: str | None, port: int | None) -> None:
             if sys.stderr.isatty():
                 stack.enter_context(status_line(application))
 
-        run_server(application, shutdown, ready, drain_s=3.0)
+        run_server(application, shutdown, ready)
     click.echo("stopped", err=True)
     raise click.exceptions.Exit(shutdown.exit_code)
 

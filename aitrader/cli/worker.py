@@ -25,5 +25,5 @@ def worker(threads: int | None, processes: int | None) -> None:
     application.start()
     say(f"worker ready: {settings.threads} threads, {settings.processes} processes; Ctrl-C stops")
     shutdown.wait()
-    application.stop(drain_s=12.0)
+    application.stop(settings.drain_seconds)
     raise click.exceptions.Exit(shutdown.exit_code)

@@ -17,12 +17,11 @@ from typing import Any
 
 from arq import create_pool
 from arq.connections import RedisSettings
-from arq.worker import Worker
+from arq.worker import Worker, func
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 DONE = "peer:done"
-STARTED = "peer:started"
 
 _START = text("UPDATE peer_jobs SET status = 'running' WHERE id = :id AND status = 'queued'")
 _END = text("UPDATE peer_jobs SET status = 'succeeded', finished_at = :now WHERE id = :id AND status = 'running'")
@@ -30,13 +29,11 @@ _END = text("UPDATE peer_jobs SET status = 'succeeded', finished_at = :now WHERE
 
 async def noop(ctx: dict[str, Any], job_id: str) -> None:
     """Do nothing and say when."""
-    await ctx["redis"].hset(STARTED, job_id, time.time())
     await ctx["redis"].hset(DONE, job_id, time.time())
 
 
 async def noop_sql(ctx: dict[str, Any], job_id: str) -> None:
     """Do nothing between two states of a row."""
-    await ctx["redis"].hset(STARTED, job_id, time.time())
     async with ctx["engine"].connect() as connection:
         await connection.execute(_START, {"id": job_id})
         await connection.execute(_END, {"id": job_id, "now": int(time.time() * 1000)})
@@ -54,9 +51,8 @@ async def start_up(ctx: dict[str, Any]) -> None:
 def work() -> None:
     """Run jobs."""
     function = noop_sql if os.environ.get("PEER_SQL") else noop
-    function.__qualname__ = "noop"
     worker = Worker(
-        functions=[function],
+        functions=[func(function, name="noop")],
         on_startup=start_up,
         redis_settings=RedisSettings.from_dsn(os.environ["PEER_REDIS_URL"]),
         poll_delay=float(os.environ.get("PEER_POLL_S", "0.5")),

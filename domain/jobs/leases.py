@@ -82,7 +82,8 @@ class LeaseKeeper:
     def drop(self, lease: HeldLease) -> None:
         """Stop keeping a lease."""
         with self._lock:
-            self._held.pop(lease.job.id, None)
+            if self._held.get(lease.job.id) is lease:  # else it is a later claim's of the same job
+                del self._held[lease.job.id]
 
     def beat(self) -> None:
         """Renew all leases; stop jobs whose lease is lost or that are to be canceled.

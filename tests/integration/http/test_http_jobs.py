@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from quart.testing.client import QuartClient
@@ -22,7 +22,7 @@ ECHO = {"job_type": "echo", "payload": {"text": "hello"}}
 def with_client(world: World, test: Callable[[QuartClient], Awaitable[None]], **options: Any) -> None:
     async def main() -> None:
         async with world.app(**options).test_app() as app:
-            await test(app.test_client())
+            await test(cast("QuartClient", app.test_client()))
 
     asyncio.run(main())
 
@@ -143,9 +143,7 @@ async def _post(client: QuartClient, text: str) -> int:
         (Invalid("no", code="some_rule"), 422, "some_rule"),
     ],
 )
-def test_failed_transaction_is_each_ones_answer(
-    world: World, error: AITraderError, status: int, code: str
-) -> None:
+def test_failed_transaction_is_each_ones_answer(world: World, error: AITraderError, status: int, code: str) -> None:
     def failing(_prepared: Sequence[Job]) -> list[Submitted | AITraderError]:
         raise error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class FakeJobTypes:
     def names(self) -> Sequence[str]:
         return sorted(self._adapters)
 
+    @cache
     def info(self, name: str) -> JobTypeInfo:
         return JobTypeInfo(
             name=name,
