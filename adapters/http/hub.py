@@ -311,8 +311,12 @@ class Hub:
     async def _heal_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._heal_interval)
-            with contextlib.suppress(AITraderError):
+            try:
                 await self.heal()
+            except AITraderError as error:
+                log.warning("could not look for missed events", extra={"error": error.detail})
+            except Exception:
+                log.exception("looking for missed events failed")
 
     async def heal(self) -> None:
         """Notice events that the bus lost."""

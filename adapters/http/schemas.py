@@ -106,7 +106,7 @@ class JobQuery(_Model):
     created_before: datetime | None = Field(default=None, description="created before this time")
     limit: int = Field(default=50, ge=1, le=200, description="how many at most")
     cursor: str | None = Field(
-        default=None, pattern="^[A-Za-z0-9_-]{22}$", description="next_cursor of the page before"
+        default=None, pattern="^[A-Za-z0-9_-]{21}[AQgw]$", description="next_cursor of the page before"
     )
 
 

@@ -146,9 +146,9 @@ def _copy_charts(job: Job, output: Path, container: Container) -> list[str]:
 
 
 def _summary(job: Job, output: Path, container: Container) -> dict[str, Any]:
-    from aitrader.cli.jobs import job_json
+    from domain.jobs.views import job_view
 
-    return {**job_json(job), "charts": _copy_charts(job, output, container)}
+    return {**job_view(job), "charts": _copy_charts(job, output, container)}
 
 
 def _print(jobs: list[Job], output: Path, container: Container) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from aitrader.cli.common import LOCAL_USER, client, json_option, parse_time, print_json, print_table, say
+from domain.jobs.views import job_view
 
 _STATES = ["queued", "running", "succeeded", "failed", "canceled", "dead"]
 
@@ -56,7 +57,7 @@ def submit(
     if follow:
         _watch_and_exit(job.id, as_json)
     elif as_json:
-        print_json(job_json(job))
+        print_json(job_view(job))
     else:
         click.echo(job.id)
         _say_if_nobody_works()
@@ -105,7 +106,7 @@ def list_jobs(status: str | None, job_type: str | None, limit: int, as_json: boo
     wanted = JobFilter(status=JobState(status) if status else None, job_type=job_type)
     page, following = client().list_jobs()(wanted, before_id=None, limit=limit)
     if as_json:
-        print_json({"items": [job_json(job) for job in page], "next_cursor": following})
+        print_json({"items": [job_view(job) for job in page], "next_cursor": following})
         return
     print_table(
         ["id", "type", "status", "progress", "attempt", "user", "created"],
@@ -133,7 +134,7 @@ def show(job_id: str, as_json: bool) -> None:
     """Show one job with its payload and result."""
     from domain.common.ids import parse_id
 
-    job = job_json(client().get_job()(parse_id(job_id), None))
+    job = job_view(client().get_job()(parse_id(job_id), None))
     if as_json:
         print_json(job)
         return
@@ -188,7 +189,7 @@ def retry(job_id: str, as_json: bool) -> None:
 
 def _show_state(job: Any, as_json: bool, text: str) -> None:
     if as_json:
-        print_json(job_json(job))
+        print_json(job_view(job))
     else:
         click.echo(f"{job.id} {text}")
 
@@ -197,10 +198,3 @@ def _time(ms: int | None) -> str | None:
     from domain.common.time import rfc3339
 
     return None if ms is None else rfc3339(ms)
-
-
-def job_json(job: Any) -> dict[str, Any]:
-    """Return a job under the same field names as the REST API."""
-    from adapters.http import representations
-
-    return representations.job_json(job)

@@ -1,8 +1,8 @@
-"""Workers that die, freeze or do not obey: what happens to their jobs. On both kinds of installation where it applies."""
+"""Workers that die, freeze or do not obey: what happens to their jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def scaled(tmp_path: Path, start_process: Start, postgres_url: str, redis_url: s
 
 
 @pytest.fixture(params=["embedded", "scaled"])
-def stack(request: pytest.FixtureRequest, tmp_path: Path, start_process: Start) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path: Path, start_process: Start) -> Stack:
     """A running installation with one worker, of both kinds."""
     if request.param == "embedded":
         made = Stack(start_process, tmp_path, database=None, redis=None)
@@ -32,7 +32,7 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path, start_process: Start) 
     else:
         made = request.getfixturevalue("scaled")
         made.worker()
-    yield made
+    return made
 
 
 def status(stack: Stack, job_id: str) -> str:

@@ -33,7 +33,7 @@ def test_says_what_is_published() -> None:
     assert info.description == "Count.\n\nMore about counting."
     assert (info.isolation, info.max_attempts, info.deadline_s) == (Isolation.THREAD, 2, 10.0)
     assert info.payload_schema["properties"]["count"]["minimum"] == 1
-    assert info.result_schema["required"] == ["total", "note"]
+    assert info.result_schema["required"] == ["total"]
     assert info.example == {"count": 3}
 
 

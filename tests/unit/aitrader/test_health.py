@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import migrations
+from adapters.db.migrations import Migrations
+from adapters.db.unit_of_work import SqlUnitOfWork
+from aitrader import health
+from aitrader.health import Health
+from aitrader.settings import load_settings
+from aitrader.testing.clock import FakeClock
+from domain.common.errors import NotFound, Unavailable
+from domain.common.events import Event
+from tests.unit.jobs.support import World, open_world
+
+FOLDER = Path(migrations.__file__).parent
+
+
+class Bus:
+    """Answers pings, unless told not to."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.pings = 0
+
+    def ping(self) -> None:
+        self.pings += 1
+        if self.down:
+            raise Unavailable("Redis did not answer: refused")
+
+
+class Site:
+    """A local HTTP server that answers each path with a status."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[str, int] = {}
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                self.send_response(site.statuses.get(self.path, 404))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = open_world(tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The time that the health module sees."""
+    made = FakeClock()
+    module = SimpleNamespace(
+        time=lambda: made.now_ms() / 1000, time_ns=lambda: made.now_ms() * 1_000_000, monotonic=made.monotonic
+    )
+    monkeypatch.setattr(health, "time", module)
+    return made
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def make(clean: Path, world: World, bus: Bus, clock: FakeClock) -> Callable[..., Health]:
+    def made(**settings: Any) -> Health:
+        read_work: Any = partial(SqlUnitOfWork, world.engine, read_only=True)
+        return Health(load_settings(**settings), read_work, bus, Migrations(world.engine, FOLDER))  # type: ignore[arg-type]
+
+    return made
+
+
+def beat(world: World, role: str) -> None:
+    with world.work() as work:
+        work.workers.beat(f"id-{role}", host="h", pid=1, role=role, url="")
+        work.commit()
+
+
+def test_everything_is_well(make: Callable[..., Health], world: World, bus: Bus) -> None:
+    beat(world, "worker")
+    found = make(redis_url="redis://x").all()
+    assert [(item.name, item.status) for item in found] == [("db", "ok"), ("redis", "ok"), ("workers", "ok")]
+    assert bus.pings == 1
+    assert all(item.latency_ms is not None for item in found)
+
+
+def test_redis_is_off_when_it_is_not_configured(make: Callable[..., Health], bus: Bus) -> None:
+    found = make().check("redis")
+    assert (found.status, found.latency_ms, bus.pings) == ("off", None, 0)
+
+
+def test_redis_is_down(make: Callable[..., Health], bus: Bus) -> None:
+    bus.down = True
+    report = make(redis_url="redis://x")
+    assert (report.check("redis").status, report.check("redis").detail) == ("down", "Redis did not answer: refused")
+    assert report.ready() == (True, [])
+
+
+@pytest.mark.parametrize(("role", "status"), [("up", "ok"), ("worker", "ok"), ("serve", "degraded")])
+def test_workers(make: Callable[..., Health], world: World, role: str, status: str) -> None:
+    beat(world, role)
+    found = make().check("workers")
+    assert found.status == status
+    assert ("aitrader worker" in found.detail) == (status == "degraded")
+
+
+def test_workers_that_went_silent_do_not_count(make: Callable[..., Health], world: World) -> None:
+    beat(world, "worker")
+    world.execute("UPDATE workers SET beat_at = beat_at - 60000")
+    assert make().check("workers").status == "degraded"
+
+
+def test_a_database_that_is_not_migrated_is_down(make: Callable[..., Health], world: World) -> None:
+    world.execute("UPDATE alembic_version SET version_num = 'older'")
+    report = make()
+    assert report.check("db").status == "down"
+    ready, (reason,) = report.ready()
+    assert not ready
+    assert "aitrader db upgrade" in reason
+
+
+def test_a_database_without_tables_is_down(make: Callable[..., Health], world: World) -> None:
+    Migrations(world.engine, FOLDER).downgrade("base")
+    report = make()
+    assert [report.check(name).status for name in ("db", "workers")] == ["down", "down"]
+    assert not report.ready()[0]
+
+
+def test_events_that_nobody_publishes_degrade_the_database(make: Callable[..., Health], world: World) -> None:
+    with world.work() as work:
+        work.outbox.add([Event("t", "ann", {})])
+        work.commit()
+    report = make()
+    assert report.check("db").status == "ok"
+    world.execute("UPDATE outbox SET created_at = created_at - 60000")
+    other = make()
+    assert other.check("db").status == "degraded"
+    assert "1 events wait" in other.check("db").detail
+    assert other.ready() == (True, [])
+
+
+def test_answers_are_kept_for_two_seconds(make: Callable[..., Health], bus: Bus, clock: FakeClock) -> None:
+    report = make(redis_url="redis://x")
+    first = report.check("redis")
+    bus.down = True
+    clock.advance(1.9)
+    assert report.check("redis") is first
+    clock.advance(0.2)
+    assert report.check("redis").status == "down"
+    assert bus.pings == 2
+
+
+def test_readiness_asks_this_process(make: Callable[..., Health]) -> None:
+    report = make()
+    assert report.ready() == (True, [])
+    report.attach(lambda: ["sweep"], lambda: True)
+    assert report.ready() == (False, ["loop sweep is late", "stopping"])
+
+
+def test_services_are_off_until_configured(make: Callable[..., Health]) -> None:
+    found = {item.name: (item.status, item.detail) for item in make().services()}
+    names = ("mcp", "onnx_runner", "sentiment_engine", "strategy_engine")
+    assert found == dict.fromkeys(names, ("off", "not configured"))
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "path"),
+    [
+        ("onnx_runner", "onnx_runner_url", "/v2/health/live"),
+        ("sentiment_engine", "sentiment_engine_url", "/health"),
+        ("strategy_engine", "strategy_engine_url", "/health"),
+    ],
+)
+@pytest.mark.parametrize(("answer", "status"), [(200, "ok"), (204, "ok"), (404, "down"), (503, "down")])
+def test_a_service_is_asked(
+    make: Callable[..., Health], site: Site, name: str, field: str, path: str, answer: int, status: str
+) -> None:
+    site.statuses[path] = answer
+    found = make(**{field: site.url}).check(name)
+    assert (found.status, site.asked) == (status, [path])
+    assert found.detail == ("" if status == "ok" else f"answered HTTP {answer}")
+    assert found.latency_ms is not None
+
+
+@pytest.mark.parametrize("answer", [200, 404, 405, 406])
+def test_any_answer_proves_that_the_mcp_server_is_there(make: Callable[..., Health], site: Site, answer: int) -> None:
+    site.statuses["/mcp"] = answer
+    assert make(mcp_url=f"{site.url}/mcp").check("mcp").status == "ok"
+    assert site.asked == ["/mcp"]
+
+
+def test_a_service_that_does_not_answer_is_down(make: Callable[..., Health], site: Site) -> None:
+    site.close()
+    found = make(strategy_engine_url=site.url).check("strategy_engine")
+    assert (found.status, found.detail) == ("down", "no answer: ConnectError")
+
+
+def test_there_is_no_such_component(make: Callable[..., Health]) -> None:
+    with pytest.raises(NotFound, match="there is no component 'disk'"):
+        make().check("disk")
