@@ -8,9 +8,12 @@ from adapters.http.app import create_app
 from adapters.http.services import HttpOptions, HttpServices
 from aitrader._version import __version__
 from aitrader.bootstrap import Application
+from aitrader.settings import Settings
 
 # Until there are logins, every request acts as the owner of this installation.
 OWNER = "owner"
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def http_services(application: Application) -> HttpServices:
@@ -38,4 +41,16 @@ def http_services(application: Application) -> HttpServices:
 
 def http_app(application: Application) -> Quart:
     """Return the ASGI app."""
-    return create_app(http_services(application), HttpOptions(threads=application.settings.api_threads))
+    settings = application.settings
+    options = HttpOptions(threads=settings.api_threads, allowed_hosts=_hosts(settings))
+    return create_app(http_services(application), options)
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    """Return the Host names to answer to; any, when listening on more than this machine and none are named.
+
+    A web page whose name is made to resolve to 127.0.0.1 (DNS rebinding) must not reach the API.
+    """
+    if settings.host in _LOOPBACK:
+        return (*_LOOPBACK, *settings.allowed_hosts)
+    return (settings.host, *settings.allowed_hosts) if settings.allowed_hosts else ()

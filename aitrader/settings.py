@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     host: str = Field("127.0.0.1", validation_alias=_ours("host"), description="address to listen on")
+    allowed_hosts: Words = Field(
+        (), validation_alias=_ours("allowed_hosts"), description="more Host names to answer to, separated by commas"
+    )
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("aitrader", appauthor=False)),
         validation_alias=_ours("data_dir"),

@@ -30,6 +30,7 @@ class InProcessBus:
 
     def listen(self, callback: Callable[[PublishedEvent], None]) -> Callable[[], None]:
         """Call ``callback`` for each event until the returned function is called."""
+
         def listener(event: PublishedEvent) -> None:  # one per call, so that equal callbacks are told apart
             callback(event)
 

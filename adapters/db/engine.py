@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ from sqlalchemy.exc import ArgumentError
 from domain.common.errors import Invalid
 
 READ_ONLY = "aitrader_read_only"
+_SQLITE_WAIT_S = 5.0
+# The lock that writers of one process take in turn; see SqlUnitOfWork.
+WRITERS = "aitrader_writers"
 
 # PostgreSQL waits forever by default; a use case must end before its lease does.
-_POSTGRES_OPTIONS = (
-    "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=15000"
-)
+_POSTGRES_OPTIONS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=15000"
 _POSTGRES_NAMES = {
     "postgresql",
     "postgres",
@@ -36,9 +39,7 @@ def parse_database_url(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise Invalid(
-            "not a database URL; expected postgresql://user:password@host/name or sqlite:///path"
-        ) from None
+        raise Invalid("not a database URL; expected postgresql://user:password@host/name or sqlite:///path") from None
     if url.drivername in _POSTGRES_NAMES:
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite":
@@ -48,9 +49,7 @@ def parse_database_url(text: str) -> URL:
 
 def _sqlite_url(url: URL) -> URL:
     if not url.database or url.database == ":memory:":
-        raise Invalid(
-            "an SQLite database needs a file (each thread would see its own memory); use sqlite:///path"
-        )
+        raise Invalid("an SQLite database needs a file (each thread would see its own memory); use sqlite:///path")
     return url.set(drivername="sqlite", database=str(Path(url.database).expanduser().absolute()))
 
 
@@ -84,6 +83,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
         max_overflow=8,
         pool_timeout=10,
         connect_args={"timeout": 5.0, "check_same_thread": False},
+        execution_options={WRITERS: threading.Lock()},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -92,10 +92,23 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN loses updates silently; ours is below
-    connection.execute("PRAGMA journal_mode=WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA busy_timeout=5000")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # In a new file SQLite does not wait for others here as it does elsewhere: two first starts would collide.
+    deadline = time.monotonic() + _SQLITE_WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

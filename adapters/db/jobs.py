@@ -85,13 +85,9 @@ class SqlJobs:
             (before_id, jobs.c.id.__lt__),
         ]
         query = select(jobs).where(*(compare(value) for value, compare in wanted if value is not None))
-        return [
-            to_job(row) for row in self._connection.execute(query.order_by(jobs.c.id.desc()).limit(limit))
-        ]
+        return [to_job(row) for row in self._connection.execute(query.order_by(jobs.c.id.desc()).limit(limit))]
 
-    def claim(
-        self, queue: str, job_types: Sequence[str], *, owner: str, token: str, lease_ms: int
-    ) -> Job | None:
+    def claim(self, queue: str, job_types: Sequence[str], *, owner: str, token: str, lease_ms: int) -> Job | None:
         """Take the most urgent due job."""
         next_id = (
             select(jobs.c.id)
@@ -252,9 +248,7 @@ class SqlJobs:
         """Return how many queued jobs could run now, by queue."""
         rows = self._connection.execute(
             select(jobs.c.queue, func.count())
-            .where(
-                jobs.c.status == JobState.QUEUED, jobs.c.run_at <= now_ms(), jobs.c.job_type.in_(job_types)
-            )
+            .where(jobs.c.status == JobState.QUEUED, jobs.c.run_at <= now_ms(), jobs.c.job_type.in_(job_types))
             .group_by(jobs.c.queue)
         )
         return {str(queue): int(count) for queue, count in rows}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.db.tables import metadata
+from adapters.db.unit_of_work import translated
 from domain.common.errors import Conflict, Invalid
 
 
@@ -26,7 +30,7 @@ class Migrations:
 
     def current(self) -> str | None:
         """Return the revision of the database; None when it has no schema."""
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def head(self) -> str:
@@ -42,7 +46,8 @@ class Migrations:
         current, head = self.current(), self.head()
         if current != head:
             raise Conflict(
-                f"the database is at revision {current or 'none'}, this version needs {head}; run: aitrader db upgrade",
+                f"the database is at revision {current or 'none'}, this version needs {head}; "
+                "run: aitrader db upgrade",
                 code="database_not_migrated",
             )
 
@@ -61,12 +66,12 @@ class Migrations:
 
     def differences(self) -> list[Any]:
         """Return what models and database disagree about; empty when they agree."""
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             return list(compare_metadata(context, metadata))
 
     def _run(self, action: Any, *args: Any, **options: Any) -> Any:
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             _alone(connection)
             try:
                 result = action(self._config(connection), *args, **options)
@@ -74,6 +79,17 @@ class Migrations:
                 raise Invalid(str(error), code="migration_failed") from error
             connection.commit()
             return result
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            ours = translated(error)
+            if ours is error:
+                raise
+            raise ours from error
 
     def _config(self, connection: Connection) -> Config:
         config = Config()

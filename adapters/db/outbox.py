@@ -60,10 +60,7 @@ class SqlOutbox:
             .values(seq=bindparam("number"), published_at=now_ms()),
             [{"key": row.id, "number": numbered[row.id]} for row in rows],
         )
-        return [
-            PublishedEvent(row.topic, row.audience, numbered[row.id], row.created_at, row.data)
-            for row in rows
-        ]
+        return [PublishedEvent(row.topic, row.audience, numbered[row.id], row.created_at, row.data) for row in rows]
 
     def read(self, topic: str, audience: str, after: int, limit: int) -> list[PublishedEvent]:
         """Return published events with seq > after."""
@@ -85,9 +82,7 @@ class SqlOutbox:
 
     def pending(self) -> tuple[int, int | None]:
         """Return how many events wait, and the age of the oldest in milliseconds."""
-        query = select(func.count(), now_ms() - func.min(outbox.c.created_at)).where(
-            outbox.c.published_at.is_(None)
-        )
+        query = select(func.count(), now_ms() - func.min(outbox.c.created_at)).where(outbox.c.published_at.is_(None))
         count, age = self._connection.execute(query).one()
         return count, age
 

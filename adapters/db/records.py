@@ -45,17 +45,11 @@ class SqlBacktestResults:
         try:
             self._connection.execute(insert(backtest_results).values(created_at=now_ms(), **values))
         except IntegrityError as error:
-            raise Conflict(
-                f"the job already has a result for step {row.step!r}", code="duplicate_step"
-            ) from error
+            raise Conflict(f"the job already has a result for step {row.step!r}", code="duplicate_step") from error
 
     def of_job(self, job_id: str) -> list[BacktestResult]:
         """Return the rows of one job."""
-        query = (
-            select(backtest_results)
-            .where(backtest_results.c.job_id == job_id)
-            .order_by(backtest_results.c.step)
-        )
+        query = select(backtest_results).where(backtest_results.c.job_id == job_id).order_by(backtest_results.c.step)
         return [_to_result(row._mapping) for row in self._connection.execute(query)]
 
 
@@ -72,9 +66,7 @@ def _to_result(row: Any) -> BacktestResult:
         "step",
     )
     rest = ("seed", "trials", "artifacts")
-    return BacktestResult(
-        start_ms=row["start"], end_ms=row["end"], **{name: row[name] for name in same + rest}
-    )
+    return BacktestResult(start_ms=row["start"], end_ms=row["end"], **{name: row[name] for name in same + rest})
 
 
 class SqlWorkerBeats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from adapters.db.engine import READ_ONLY
+from adapters.db.engine import READ_ONLY, WRITERS
 from adapters.db.jobs import SqlJobs
 from adapters.db.outbox import SqlOutbox
 from adapters.db.records import SqlBacktestResults, SqlWorkerBeats
@@ -27,6 +28,9 @@ from domain.common.errors import Conflict, Invalid, Unavailable
 
 class SqlUnitOfWork:
     """One transaction on one connection; made per use, never shared between threads.
+
+    SQLite lets one writer in and has the others sleep and look again, up to 100 ms too long. The threads of one
+    process wait for a lock instead, and go on the moment it is free.
 
     Args:
         engine: where to connect.
@@ -42,19 +46,21 @@ class SqlUnitOfWork:
         self._on_events = on_events
         self._callbacks: list[Callable[[], None]] = []
         self._connection: Connection
+        self._turn: threading.Lock | None = None
 
     def __enter__(self) -> Self:
         try:
             self._connection = self._engine.connect()
         except SQLAlchemyError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         try:
-            if self._read_only:
-                self._connection = self._connection.execution_options(**{READ_ONLY: True})
-            self._connection.begin()
+            self._begin()
         except SQLAlchemyError as error:
-            self._connection.close()
-            raise _translated(error) from error
+            self._end()
+            raise translated(error) from error
+        except BaseException:
+            self._end()
+            raise
         self.jobs = SqlJobs(self._connection)
         self.outbox = SqlOutbox(self._connection)
         self.backtest_results = SqlBacktestResults(self._connection)
@@ -64,12 +70,9 @@ class SqlUnitOfWork:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._connection.close()
-        except SQLAlchemyError:
-            self._connection.invalidate()
+        self._end()
         if isinstance(error, SQLAlchemyError):
-            translated = _translated(error)
+            translated = translated(error)
             if translated is not error:
                 raise translated from error
 
@@ -78,7 +81,8 @@ class SqlUnitOfWork:
         try:
             self._connection.commit()
         except SQLAlchemyError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
+        self._let_next_in()
         if self.outbox.added and self._on_events is not None:
             self._on_events()
         for callback in self._callbacks:
@@ -88,11 +92,35 @@ class SqlUnitOfWork:
         """Call ``callback`` after a successful commit."""
         self._callbacks.append(callback)
 
+    def _begin(self) -> None:
+        if self._read_only:
+            self._connection = self._connection.execution_options(**{READ_ONLY: True})
+        elif writers := self._engine.get_execution_options().get(WRITERS):
+            if not writers.acquire(timeout=_TURN_S):
+                raise Unavailable("the database did not answer: it is locked", code="database_unavailable")
+            self._turn = writers
+        self._connection.begin()
 
+    def _end(self) -> None:
+        try:
+            self._connection.close()
+        except SQLAlchemyError:
+            self._connection.invalidate()
+        finally:
+            self._let_next_in()
+
+    def _let_next_in(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.release()
+
+
+_TURN_S = 5.0
 _DOWN = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 
 
-def _translated(error: SQLAlchemyError) -> Exception:
+def translated(error: SQLAlchemyError) -> Exception:
+    """Return our own error for one of the database's, or the same one if we have none."""
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in ("40001", "40P01"):
         return Conflict("another transaction changed the same rows; try again", code="serialization_conflict")
     if isinstance(error, DataError) or (isinstance(error, StatementError) and not isinstance(error, DBAPIError)):

@@ -8,9 +8,9 @@ from quart import Blueprint, Response
 
 from adapters.http import schemas
 from adapters.http.openapi import Operation, documented
-from adapters.http.representations import component_json, json_response
+from adapters.http.representations import json_response
 from adapters.http.state import HttpState
-from domain.common.health import ComponentHealth
+from domain.common.health import ComponentHealth, component_view
 
 _DOWN = "The same body; it does not work."
 
@@ -51,7 +51,7 @@ def _add_whole(routes: Blueprint, state: HttpState) -> None:
         body = {
             "status": status,
             "version": state.services.version,
-            "components": [component_json(component) for component in components],
+            "components": [component_view(component) for component in components],
         }
         return json_response(body, 503 if status == "down" else 200)
 
@@ -60,7 +60,7 @@ def _add_whole(routes: Blueprint, state: HttpState) -> None:
     async def health_services() -> Response:
         """Say how the outside services are; `off` when not configured."""
         services = await state.offload(report.services)
-        return json_response({"services": [component_json(service) for service in services]})
+        return json_response({"services": [component_view(service) for service in services]})
 
 
 def _add_components(routes: Blueprint, state: HttpState) -> None:
@@ -72,7 +72,7 @@ def _add_components(routes: Blueprint, state: HttpState) -> None:
 
     async def answer(name: str) -> Response:
         component = await state.offload(state.services.health.check, name)
-        return json_response(component_json(component), 503 if component.status == "down" else 200)
+        return json_response(component_view(component), 503 if component.status == "down" else 200)
 
     @routes.get("/health/db")
     @documented(operation)

@@ -10,11 +10,12 @@ from adapters.http import requests, schemas
 from adapters.http.context import request_id
 from adapters.http.json_body import read_object
 from adapters.http.openapi import Operation, documented
-from adapters.http.representations import job_json, job_type_json, job_url, json_response
+from adapters.http.representations import job_type_json, json_response
 from adapters.http.state import HttpState
 from domain.common.errors import NotFound
 from domain.common.ids import parse_id
 from domain.jobs.model import Artifact
+from domain.jobs.views import job_path, job_view
 
 _BINARY = {"*/*": {"type": "string", "format": "binary"}}
 _DOWNLOAD_TIMEOUT_S = 3600.0
@@ -58,7 +59,7 @@ def _add_collection(routes: Blueprint, state: HttpState) -> None:
         new = requests.new_job(body, user_id=principal(), key=key, trace=request_id.get())
         submitted = await state.submit(new)
         job = submitted.job
-        return json_response(job_json(job), 202 if submitted.created else 200, {"Location": job_url(job.id)})
+        return json_response(job_view(job), 202 if submitted.created else 200, {"Location": job_path(job.id)})
 
     @routes.get("/jobs")
     @documented(
@@ -74,7 +75,7 @@ def _add_collection(routes: Blueprint, state: HttpState) -> None:
         wanted, before_id, limit = requests.list_query(request.args, principal())
         jobs, following = await state.offload(services.list_jobs, wanted, before_id=before_id, limit=limit)
         cursor = None if following is None else requests.write_cursor(following)
-        return json_response({"items": [job_json(job) for job in jobs], "next_cursor": cursor})
+        return json_response({"items": [job_view(job) for job in jobs], "next_cursor": cursor})
 
 
 def _add_one(routes: Blueprint, state: HttpState) -> None:
@@ -86,7 +87,7 @@ def _add_one(routes: Blueprint, state: HttpState) -> None:
         """Read a job."""
         requests.no_query(request.args)
         job = await state.offload(services.get_job, parse_id(job_id), principal())
-        return json_response(job_json(job))
+        return json_response(job_view(job))
 
     @routes.post("/jobs/<job_id>/cancel")
     @documented(Operation(tag="jobs", responses={200: schemas.Job}, problems=(400, 404, 422, 503)))
@@ -97,7 +98,7 @@ def _add_one(routes: Blueprint, state: HttpState) -> None:
         """
         requests.no_query(request.args)
         job = await state.offload(services.cancel_job, parse_id(job_id), principal())
-        return json_response(job_json(job))
+        return json_response(job_view(job))
 
     @routes.post("/jobs/<job_id>/retry")
     @documented(Operation(tag="jobs", responses={200: schemas.Job}, problems=(400, 404, 409, 422, 503)))
@@ -108,7 +109,7 @@ def _add_one(routes: Blueprint, state: HttpState) -> None:
         """
         requests.no_query(request.args)
         job = await state.offload(services.retry_job, parse_id(job_id), principal())
-        return json_response(job_json(job))
+        return json_response(job_view(job))
 
 
 def _add_artifacts(routes: Blueprint, state: HttpState) -> None:

@@ -19,6 +19,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.protocol import h11 as hypercorn_h11
 from hypercorn.protocol import ws_stream
+from hypercorn.protocol.events import StreamClosed
 from hypercorn.utils import wrap_app
 from quart import Quart
 
@@ -206,24 +207,41 @@ async def _http1_only(_protocol: Any, _request: Any) -> None:
     return None
 
 
+def _ending_refused(handle: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Wrap ``WSStream.handle``: a refused handshake is told to the app, and its connection is closed."""
+
+    async def wrapped(stream: Any, event: Any) -> None:
+        was_closed = stream.closed
+        await handle(stream, event)
+        if stream.closed and not was_closed and not isinstance(event, StreamClosed):
+            if stream.app_put is not None:
+                await stream.app_put({"type": "websocket.disconnect", "code": 1006})
+            await stream.send(StreamClosed(stream_id=stream.stream_id))
+
+    return wrapped
+
+
 def _no_extensions(_requested: Any, _supported: Any) -> None:
     return None
 
 
 def _harden() -> None:
-    """Turn off what Hypercorn has no switch for.
+    """Change what Hypercorn has no switch for, once per process.
 
-    Compressed frames are measured only after inflating, and cleartext HTTP/2 opens a second, unguarded way in.
+    Compressed frames are measured only after inflating; cleartext HTTP/2 opens a second, unguarded way in; and a
+    client that sends frames before its handshake is answered leaves a handler behind that never ends.
     """
-    patches: list[tuple[Any, str, Callable[..., Awaitable[None] | None]]] = [
-        (ws_stream, "server_extensions_handshake", _no_extensions),
-        (hypercorn_h11.H11Protocol, "_check_protocol", _http1_only),
+    patches: list[tuple[Any, str, Callable[[Any], Any]]] = [
+        (ws_stream, "server_extensions_handshake", lambda _original: _no_extensions),
+        (hypercorn_h11.H11Protocol, "_check_protocol", lambda _original: _http1_only),
+        (ws_stream.WSStream, "handle", _ending_refused),
     ]
-    for owner, name, replacement in patches:
-        if hasattr(owner, name):
-            setattr(owner, name, replacement)
-        else:
+    for owner, name, change in patches:
+        original = getattr(owner, name, None)
+        if original is None:
             log.warning("this Hypercorn has no %s: its hardening is not applied", name)
+        elif original.__module__ != __name__:
+            setattr(owner, name, change(original))
 
 
 __all__ = ["Stop", "new_event_loop", "open_listener", "serve"]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.http.representations import component_json
 from adapters.http.services import HttpServices
 from domain.common.events import EVERYONE
+from domain.common.health import component_view
 from domain.jobs.events import TOPIC as JOB_UPDATES
 from domain.jobs.events import job_summary
 from domain.jobs.model import JobFilter
@@ -43,7 +43,7 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
         return [job_summary(job) for job in jobs]
 
     def components(_user_id: str) -> Items:
-        return [component_json(component) for component in services.health.all()]
+        return [component_view(component) for component in services.health.all()]
 
     topics = [
         Topic(

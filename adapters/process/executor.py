@@ -74,6 +74,8 @@ class Child:
                 outcome = self._hear(lease)
                 if outcome is not None:
                     return outcome
+            elif not self.alive:  # its own children may hold the socket open
+                raise EOFError
             now = time.monotonic()
             if verdict is None and (verdict := lease.verdict()) is not None:
                 kill_at = now + (grace_s if isinstance(verdict, Canceled) else 0.0)
@@ -125,9 +127,11 @@ class ProcessExecutor:
         """Run the attempt in a child of its own for the time being."""
         child = self._take()
         try:
-            return child.run(lease, info.deadline_s, self._grace_s)
+            outcome = child.run(lease, info.deadline_s, self._grace_s)
         finally:
             self._give_back(child)
+        # A child killed by close() did not die by the job's fault.
+        return Released() if self._closed and isinstance(outcome, Crashed) else outcome
 
     def close(self) -> None:
         """Kill every child."""
@@ -148,6 +152,9 @@ class ProcessExecutor:
         child = Child(self._argv, self._env)
         with self._lock:
             self._busy.add(child)
+            closed = self._closed
+        if closed:
+            child.kill()
         return child
 
     def _give_back(self, child: Child) -> None:

@@ -22,7 +22,11 @@ from domain.jobs.model import (
 )
 from domain.research.model import BacktestResult
 
-_PLAIN: dict[str, type[Canceled | Released | LeaseLost]] = {"canceled": Canceled, "released": Released, "lease_lost": LeaseLost}
+_PLAIN: dict[str, type[Canceled | Released | LeaseLost]] = {
+    "canceled": Canceled,
+    "released": Released,
+    "lease_lost": LeaseLost,
+}
 
 
 def send(connection: Connection, message: dict[str, Any]) -> None:
@@ -31,7 +35,7 @@ def send(connection: Connection, message: dict[str, Any]) -> None:
     Raises:
         OSError: the other side is gone.
     """
-    connection.send_bytes(orjson.dumps(message))
+    connection.send_bytes(orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def receive(connection: Connection) -> dict[str, Any]:
@@ -61,7 +65,8 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Succeeded):
         return {"kind": "succeeded", **asdict(outcome)}
     if isinstance(outcome, Failed):
-        return {"kind": "failed", **asdict(outcome)}
+        text = outcome.error.encode("utf-8", "replace").decode()  # job code may put anything into an error
+        return {"kind": "failed", **asdict(outcome), "error": text}
     for kind, plain in _PLAIN.items():
         if isinstance(outcome, plain):
             return {"kind": kind}

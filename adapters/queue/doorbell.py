@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import uuid4
 
 import redis
-from dramatiq import MessageProxy
+from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
@@ -46,22 +47,32 @@ class DoorbellBroker(RedisBroker):
 
     def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
         """Push the message and ring, atomically."""
-        arguments = [
-            "enqueue",
-            current_millis(),
-            queue_name,
-            self.broker_id,
-            self.heartbeat_timeout,
-            self.dead_message_ttl,
-            0,
-            self._max_unpack_size(),
-            message_id,
-            data,
-        ]
+        self._push(queue_name, [(message_id, data)])
+
+    def enqueue_many(self, queue_name: str, messages: Sequence[Message[Any]]) -> None:
+        """Push messages and ring for each, atomically and in one round trip."""
+        pairs = []
+        for message in messages:
+            message_id = str(uuid4())
+            pairs.append((message_id, message.copy(options={"redis_message_id": message_id}).encode()))
+        self._push(queue_name, pairs)
+
+    def _push(self, queue_name: str, pairs: Sequence[tuple[str, bytes]]) -> None:
+        try:
+            self._push_at_once(queue_name, pairs)
+        except redis.exceptions.NoScriptError:
+            # Then no message was pushed. Asking beforehand whether Redis has the script would cost a round trip.
+            self.client.script_load(self.scripts["dispatch"].script)
+            self._push_at_once(queue_name, pairs)
+
+    def _push_at_once(self, queue_name: str, pairs: Sequence[tuple[str, bytes]]) -> None:
+        limits = [self.heartbeat_timeout, self.dead_message_ttl, 0, self._max_unpack_size()]
+        arguments = ["enqueue", current_millis(), queue_name, self.broker_id, *limits]
         bell = self.bell(queue_name)
         with self.client.pipeline(transaction=True) as pipe:
-            self.scripts["dispatch"](args=arguments, keys=[self.namespace], client=pipe)
-            pipe.lpush(bell, 1)
+            for message_id, data in pairs:
+                pipe.evalsha(self.scripts["dispatch"].sha, 1, self.namespace, *arguments, message_id, data)
+            pipe.lpush(bell, *[1] * min(len(pairs), _BELL_LENGTH))
             pipe.ltrim(bell, 0, _BELL_LENGTH - 1)
             pipe.execute()
 

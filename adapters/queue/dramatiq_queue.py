@@ -1,4 +1,4 @@
-"""The queue of a scaled installation: Dramatiq over Redis. Messages are hints that carry a job id and nothing else."""
+"""The queue of a scaled installation: Dramatiq over Redis. Messages are hints that carry a job id."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from domain.common.errors import Unavailable
 log = logging.getLogger(__name__)
 
 ACTOR = "run_job"
+_AT_ONCE = 100
 
 
 class DramatiqQueue:
@@ -26,10 +27,9 @@ class DramatiqQueue:
     def hint(self, queue: str, job_ids: Sequence[str]) -> None:
         """Send one message per id."""
         try:
-            for job_id in job_ids:
-                self._broker.enqueue(
-                    dramatiq.Message(queue_name=queue, actor_name=ACTOR, args=(job_id,), kwargs={}, options={})
-                )
+            for start in range(0, len(job_ids), _AT_ONCE):
+                messages = [_message(queue, job_id) for job_id in job_ids[start : start + _AT_ONCE]]
+                self._broker.enqueue_many(queue, messages)
         except redis.RedisError as error:
             raise Unavailable(f"Redis did not answer: {error}", code="redis_unavailable") from error
 
@@ -80,6 +80,10 @@ class DramatiqConsumer:
                 worker.stop(timeout=3000)
             self._workers.clear()
         return done
+
+
+def _message(queue: str, job_id: str) -> dramatiq.Message[None]:
+    return dramatiq.Message(queue_name=queue, actor_name=ACTOR, args=(job_id,), kwargs={}, options={})
 
 
 def _declare_actor(broker: DoorbellBroker, queue: str, work: Callable[[str], object]) -> None:

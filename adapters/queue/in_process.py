@@ -16,19 +16,20 @@ class InProcessQueue:
 
     def __init__(self) -> None:
         self._hints: Counter[str] = Counter()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed: dict[str, threading.Condition] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = False
 
     def hint(self, queue: str, job_ids: Sequence[str]) -> None:
         """Wake one thread per id."""
-        with self._changed:
+        with self._lock:
             self._hints[queue] += len(job_ids)
-            self._changed.notify_all()
+            self._condition(queue).notify(len(job_ids))
 
     def pending(self, queue: str) -> int:
         """Return how many hints wait."""
-        with self._changed:
+        with self._lock:
             return self._hints[queue]
 
     def start(self, slots: Mapping[str, int], work: Callable[[str], object]) -> None:
@@ -43,9 +44,10 @@ class InProcessQueue:
 
     def stop(self, timeout_s: float) -> bool:
         """Take no more hints; wait for running calls."""
-        with self._changed:
+        with self._lock:
             self._stopping = True
-            self._changed.notify_all()
+            for changed in self._changed.values():
+                changed.notify_all()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -62,9 +64,13 @@ class InProcessQueue:
                 log.exception("a worker thread could not run a job; the sweeper will ask again")
 
     def _take(self, queue: str) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._hints[queue] > 0)
+        with self._lock:
+            self._condition(queue).wait_for(lambda: self._stopping or self._hints[queue] > 0)
             if self._stopping:
                 return False
             self._hints[queue] -= 1
             return True
+
+    def _condition(self, queue: str) -> threading.Condition:
+        """Return where the threads of a queue wait, so that a hint wakes no more threads than it should."""
+        return self._changed.setdefault(queue, threading.Condition(self._lock))

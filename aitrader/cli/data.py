@@ -25,7 +25,7 @@ _BAR_COLUMNS = ["Time", "Open", "High", "Low", "Close", "Volume"]
 _MAX_ROWS_TOLD = 20
 
 
-@click.group()
+@click.group(epilog="Example: aitrader data list")
 def data() -> None:
     """Import, look at and export price bars."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -63,7 +64,11 @@ def current(as_json: bool) -> None:
 @click.option("-m", "--message", required=True, help="What the revision does.")
 def revision(message: str) -> None:
     """Write a new revision from the difference between the models and the database."""
-    click.echo(str(_migrations().create(message)))
+    from contextlib import redirect_stdout
+
+    with redirect_stdout(sys.stderr):  # Alembic talks on stdout
+        path = _migrations().create(message)
+    click.echo(str(path))
 
 
 @db.command(epilog="Example: aitrader db check")

@@ -57,6 +57,7 @@ def _provides(plugin: PluginInfo) -> str:
 def check(name: str) -> None:
     """Check that plugin NAME was admitted and that each of its job types publishes valid schemas."""
     from aitrader.job_types import RegisteredJobTypes
+    from domain.common.errors import NotFound
 
     host = _host()
     fault = next((fault for fault in host.faults if fault.plugin == name), None)
@@ -65,7 +66,7 @@ def check(name: str) -> None:
     plugin = next((plugin for plugin in host.plugins if plugin.name == name), None)
     if plugin is None:
         known = ", ".join(plugin.name for plugin in host.plugins) or "none"
-        raise click.ClickException(f"there is no plugin {name!r}; known: {known}")
+        raise NotFound(f"there is no plugin {name!r}; known: {known}", code="unknown_plugin")
     job_types = RegisteredJobTypes(host.job_types)
     for job_type in plugin.provides.get("aitrader_register_job_types", []):
         info = job_types.info(job_type)

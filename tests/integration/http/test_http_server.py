@@ -10,10 +10,16 @@ import time
 
 import pytest
 
+from adapters.http.app import state_of
 from adapters.http.server import open_listener, serve
 from domain.common.errors import Invalid
-from tests.integration.http.live import TIMEOUT, Server, live, running
+from tests.integration.http.live import TIMEOUT, Server, eventually, live, running
 from tests.integration.http.world import World
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
 
 async def exchange(server: Server, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -118,10 +124,7 @@ def test_stop_ends_though_a_client_is_dead(world: World) -> None:
     async def main() -> float:
         async with running(world.app(), grace_s=0.2) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(
-                b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-            )
+            writer.write(HANDSHAKE)
             await reader.readuntil(b"\r\n\r\n")
             began = time.monotonic()
             server.stop.set()
@@ -151,5 +154,28 @@ def test_reset_connection_harms_nobody(world: World) -> None:
             raw.close()
         status, _, _ = await exchange(server, b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert status == 200
+
+    live(world.app(), scenario)
+
+
+def test_frame_before_the_handshake_is_answered_leaves_nothing_behind(world: World) -> None:
+    async def scenario(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(HANDSHAKE + b"\x81\x82\x00\x00\x00\x00{}")
+        async with asyncio.timeout(TIMEOUT):
+            assert (await reader.read()).startswith(b"HTTP/1.1 ")
+        writer.close()
+        await eventually(lambda: not state_of(server.app).hub._clients)
+
+    live(world.app(), scenario)
+
+
+def test_malformed_handshake_is_400_and_the_connection_ends(world: World) -> None:
+    async def scenario(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(HANDSHAKE.replace(b"Version: 13", b"Version: 9"))
+        async with asyncio.timeout(TIMEOUT):
+            assert (await reader.read()).startswith(b"HTTP/1.1 400")
+        writer.close()
 
     live(world.app(), scenario)

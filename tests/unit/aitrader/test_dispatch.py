@@ -165,4 +165,4 @@ def test_started_hints_never_block_and_all_are_sent_before_the_end() -> None:
     gate.set()
     hints.close()
     hints.close()
-    assert [ids for _, ids in queue.hints] == [[str(number)] for number in range(10)]
+    assert [job_id for _, ids in queue.hints for job_id in ids] == [str(number) for number in range(10)]

@@ -219,7 +219,14 @@ def test_a_result_that_the_database_refuses_fails_the_job_clean(world: World) ->
     world.add()
     ended = world.runner(ends(Succeeded({"n": {1, 2}})))("default")
     assert ended is not None
-    assert (ended.status, ended.error_code) == (JobState.FAILED, "unstorable_result")
+    assert (ended.status, ended.error_code) == (JobState.FAILED, "value_not_storable")
+
+
+def test_an_outcome_that_breaks_the_end_fails_the_job_clean(world: World) -> None:
+    world.add()
+    ended = world.runner(ends(Succeeded({})), end=Flaky(world, 1, ValueError("odd")))("default")
+    assert ended is not None
+    assert (ended.status, ended.error_code, ended.error) == (JobState.FAILED, "unstorable_result", "ValueError: odd")
 
 
 def test_a_failure_that_cannot_be_stored_is_raised_and_the_lease_runs_out(world: World) -> None:

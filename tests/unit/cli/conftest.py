@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aitrader.settings import variables
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Done:
+    """How a command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> str:
+        """The one line of the error; fails when there is more, or a traceback."""
+        (line,) = self.err.splitlines()
+        assert line.startswith("error: "), line
+        return line
+
+
+Cli = Callable[..., Done]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment without settings, except for a data directory of the test's own."""
+    kept = {name: value for name, value in os.environ.items() if name not in variables()}
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    data = {"AITRADER_DATA_DIR": str(tmp_path / "data"), "AITRADER_PLUGINS_ONLY": "backtest,pattern_scan"}
+    return {**kept, **data, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+    """Run ``aitrader`` with these arguments, in an empty directory; keywords are environment variables."""
+
+    def run(*arguments: str, stdin: str = "", **env: str) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-m", "aitrader", *arguments],
+            env={**environment, **env},
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return run
