@@ -72,7 +72,8 @@ class AttemptContext:
         self.user_id = job.user_id
         self.attempt = job.attempt
         self.logger = logging.LoggerAdapter(logging.getLogger("aitrader.job"), {"job_id": job.id})
-        self.directory = tools.artifacts_dir / job.id / str(job.attempt)
+        # The lease makes the folder unique: a frozen attempt must not write into that of a later one.
+        self.directory = tools.artifacts_dir / job.id / f"{job.attempt}-{(job.lease_token or job.id)[-12:]}"
         self.media_types: dict[str, str] = {}
         self.records: list[BacktestResult] = []
         self.children: list[NewJob] = []
@@ -133,8 +134,7 @@ def run_attempt(job: Job, control: Control, tools: Toolbox) -> Outcome:
     """Run one attempt to its end. Never raises for what the job itself did."""
     job_type = tools.job_types.get(job.job_type)
     context = AttemptContext(job, job_type.needs, job_type.deadline_s, control, tools)
-    # Left by an attempt of the same number before a retry, or by a worker that died.
-    shutil.rmtree(context.directory, ignore_errors=True)
+    _remove_earlier(context.directory)
     try:
         payload = tools.job_types.parse(job.job_type, job.payload)
         result = job_type.run(context, payload)
@@ -163,6 +163,13 @@ def outcome_of(
             return Failed(error.code, error.detail, error.retryable)
     logger.exception("the job raised")
     return Failed("unexpected_error", f"{type(error).__name__}: {error}"[:500], retryable=True)
+
+
+def _remove_earlier(directory: Path) -> None:
+    """Remove what attempts of this job left behind whose worker died."""
+    if directory.parent.is_dir():
+        for left in directory.parent.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _collect(context: AttemptContext, root: Path) -> tuple[Artifact, ...]:

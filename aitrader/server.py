@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from adapters.http.server import new_event_loop, open_listener, serve
 from aitrader.asgi import http_app
-from aitrader.bootstrap import Application
+from aitrader.bootstrap import Application, require_schema
 from aitrader.shutdown import Shutdown
 
 
@@ -19,10 +19,12 @@ def run_server(application: Application, shutdown: Shutdown, ready: Callable[[st
         ready: called with the URL once requests are answered.
 
     Raises:
+        Conflict: the database is not migrated; no port was opened.
         Invalid: the port is taken; nothing was started.
         AITraderError: a part could not start.
     """
     settings = application.settings
+    require_schema(application.container)
     with open_listener(settings.host, settings.port) as listener:
         application.start()
         try:

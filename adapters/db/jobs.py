@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Row, Update, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.db.tables import jobs
@@ -89,33 +90,9 @@ class SqlJobs:
 
     def claim(self, queue: str, job_types: Sequence[str], *, owner: str, token: str, lease_ms: int) -> Job | None:
         """Take the most urgent due job."""
-        next_id = (
-            select(jobs.c.id)
-            .where(
-                jobs.c.status == JobState.QUEUED,
-                jobs.c.queue == queue,
-                jobs.c.run_at <= now_ms(),
-                jobs.c.job_type.in_(job_types),
-            )
-            .order_by(jobs.c.priority.desc(), jobs.c.run_at, jobs.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-        return self._change(
-            update(jobs)
-            .where(jobs.c.id == next_id, jobs.c.status == JobState.QUEUED)
-            .values(
-                status=JobState.RUNNING.value,
-                attempt=jobs.c.attempt + 1,
-                lease_token=token,
-                lease_owner=owner,
-                lease_until=now_ms() + lease_ms,
-                progress=0.0,
-                progress_message="",
-                started_at=func.coalesce(jobs.c.started_at, now_ms()),
-            )
-        )
+        wanted = {"in_queue": queue, "types": list(job_types)}
+        lease = {"owner": owner, "token": token, "lease_ms": lease_ms}
+        return self._change(_claiming(), wanted | lease)
 
     def renew(self, held: Mapping[str, str], *, lease_ms: int) -> dict[str, bool]:
         """Extend leases that are still ours; say which are to be canceled."""
@@ -146,28 +123,21 @@ class SqlJobs:
 
     def end(self, job_id: str, token: str, ending: Ending) -> Job | None:
         """Write a held job back. A job to be canceled is never tried again."""
-        again = ending.status is JobState.QUEUED
-        canceled = jobs.c.cancel_requested_at.is_not(None) if again else None
+        shape = _Shape(
+            again=ending.status is JobState.QUEUED,
+            succeeded=ending.status is JobState.SUCCEEDED,
+            refund=ending.refund_attempt,
+        )
         values: dict[str, Any] = {
-            "status": ending.status.value,
-            "run_at": now_ms() + ending.delay_ms if again else jobs.c.run_at,
-            "result": ending.result,
-            "artifacts": [asdict(artifact) for artifact in ending.artifacts] or None,
-            "error_code": ending.error_code,
-            "error": None if ending.error is None else _storable(ending.error),
-            "lease_token": None,
-            "lease_until": None,
-            "lease_owner": None,
-            "finished_at": None if again else now_ms(),
+            "job_id": job_id,
+            "token": token,
+            "to_result": ending.result,
+            "to_artifacts": [asdict(artifact) for artifact in ending.artifacts] or None,
+            "to_code": ending.error_code,
+            "to_error": None if ending.error is None else _storable(ending.error),
         }
-        if ending.status is JobState.SUCCEEDED:
-            values["progress"] = 1.0
-        if ending.refund_attempt:
-            values["attempt"] = jobs.c.attempt - 1
-        if canceled is not None:
-            values["status"] = case((canceled, JobState.CANCELED.value), else_=JobState.QUEUED.value)
-            values["finished_at"] = case((canceled, now_ms()), else_=None)
-        return self._change(update(jobs).where(*_held(job_id, token)).values(**values))
+        values |= {"delay_ms": ending.delay_ms} if shape.again else {"to_status": ending.status.value}
+        return self._change(_ending(shape), values)
 
     def cancel(self, job_id: str, user_id: str | None) -> tuple[Job, bool]:
         """Cancel a queued job, ask a running one to stop, leave an ended one."""
@@ -267,9 +237,75 @@ class SqlJobs:
         found = {JobState(status): count for status, count in rows}
         return {state: found.get(state, 0) for state in JobState}
 
-    def _change(self, statement: Any) -> Job | None:
-        row = self._connection.execute(statement.returning(jobs)).one_or_none()
+    def _change(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> Job | None:
+        row = self._connection.execute(statement.returning(jobs), parameters).one_or_none()
         return None if row is None else to_job(row)
+
+
+@cache
+def _claiming() -> Update:
+    """Built once, as is every statement that runs for each job: building takes longer than running it."""
+    next_id = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.status == JobState.QUEUED,
+            jobs.c.queue == bindparam("in_queue"),
+            jobs.c.run_at <= now_ms(),
+            jobs.c.job_type.in_(bindparam("types", expanding=True)),
+        )
+        .order_by(jobs.c.priority.desc(), jobs.c.run_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    return (
+        update(jobs)
+        .where(jobs.c.id == next_id, jobs.c.status == JobState.QUEUED)
+        .values(
+            status=JobState.RUNNING.value,
+            attempt=jobs.c.attempt + 1,
+            lease_token=bindparam("token"),
+            lease_owner=bindparam("owner"),
+            lease_until=now_ms() + bindparam("lease_ms", type_=BigInteger),
+            progress=0.0,
+            progress_message="",
+            started_at=func.coalesce(jobs.c.started_at, now_ms()),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What decides which columns an ending writes."""
+
+    again: bool
+    succeeded: bool
+    refund: bool
+
+
+@cache
+def _ending(shape: _Shape) -> Update:
+    values: dict[str, Any] = {
+        "status": bindparam("to_status"),
+        "run_at": now_ms() + bindparam("delay_ms", type_=BigInteger) if shape.again else jobs.c.run_at,
+        "result": bindparam("to_result"),
+        "artifacts": bindparam("to_artifacts"),
+        "error_code": bindparam("to_code"),
+        "error": bindparam("to_error"),
+        "lease_token": None,
+        "lease_until": None,
+        "lease_owner": None,
+        "finished_at": now_ms(),
+    }
+    if shape.succeeded:
+        values["progress"] = 1.0
+    if shape.refund:
+        values["attempt"] = jobs.c.attempt - 1
+    if shape.again:
+        canceled = jobs.c.cancel_requested_at.is_not(None)
+        values["status"] = case((canceled, JobState.CANCELED.value), else_=JobState.QUEUED.value)
+        values["finished_at"] = case((canceled, now_ms()), else_=None)
+    return update(jobs).where(*_held(bindparam("job_id"), bindparam("token"))).values(**values)
 
 
 def _whose(job_id: str, user_id: str | None) -> tuple[Any, ...]:
@@ -278,7 +314,7 @@ def _whose(job_id: str, user_id: str | None) -> tuple[Any, ...]:
     return (jobs.c.id == job_id, jobs.c.user_id == user_id)
 
 
-def _held(job_id: str, token: str) -> tuple[Any, ...]:
+def _held(job_id: Any, token: Any) -> tuple[Any, ...]:
     return (jobs.c.id == job_id, jobs.c.lease_token == token, jobs.c.status == JobState.RUNNING)
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, delete, func, insert, select, text, update
 
 from adapters.db.tables import event_streams, outbox
 from adapters.db.types import now_ms
@@ -14,6 +14,25 @@ from domain.common.events import Event, PublishedEvent
 
 # Any constant will do; it must only be the same in every process of one installation.
 _PUBLISHER_LOCK = 4_150_231
+
+# Built once: building these statements takes longer than running them.
+# Multi-row VALUES keeps created_at on the database's clock in one statement.
+_ADD = insert(outbox).values(
+    topic=bindparam("topic"), audience=bindparam("audience"), data=bindparam("data"), created_at=now_ms()
+)
+_PENDING = (
+    select(outbox)
+    .where(outbox.c.published_at.is_(None))
+    .order_by(outbox.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_NUMBER = update(outbox).where(outbox.c.id == bindparam("key")).values(seq=bindparam("number"), published_at=now_ms())
+_ADVANCE = (
+    update(event_streams)
+    .where(event_streams.c.topic == bindparam("of_topic"), event_streams.c.audience == bindparam("of_audience"))
+    .values(last_seq=event_streams.c.last_seq + bindparam("count", type_=BigInteger))
+    .returning(event_streams.c.last_seq)
+)
 
 
 class SqlOutbox:
@@ -28,14 +47,8 @@ class SqlOutbox:
         if not events:
             return
         self.added = True
-        # Multi-row VALUES keeps created_at on the database's clock in one statement.
         self._connection.execute(
-            insert(outbox).values(
-                topic=bindparam("topic"),
-                audience=bindparam("audience"),
-                data=bindparam("data"),
-                created_at=now_ms(),
-            ),
+            _ADD,
             [{"topic": event.topic, "audience": event.audience, "data": event.data} for event in events],
         )
 
@@ -43,8 +56,7 @@ class SqlOutbox:
         """Number the oldest unpublished events; one publisher at a time keeps each stream in order."""
         if not self._lock():
             return []
-        query = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.id).limit(limit)
-        rows = self._connection.execute(query).all()
+        rows = self._connection.execute(_PENDING, {"most": limit}).all()
         if not rows:
             return []
         streams: dict[tuple[str, str], list[Any]] = defaultdict(list)
@@ -55,9 +67,7 @@ class SqlOutbox:
             first = self._advance(topic, audience, len(members)) - len(members) + 1
             numbered.update({row.id: first + place for place, row in enumerate(members)})
         self._connection.execute(
-            update(outbox)
-            .where(outbox.c.id == bindparam("key"))
-            .values(seq=bindparam("number"), published_at=now_ms()),
+            _NUMBER,
             [{"key": row.id, "number": numbered[row.id]} for row in rows],
         )
         return [PublishedEvent(row.topic, row.audience, numbered[row.id], row.created_at, row.data) for row in rows]
@@ -98,13 +108,8 @@ class SqlOutbox:
         return bool(self._connection.execute(query, {"key": _PUBLISHER_LOCK}).scalar())
 
     def _advance(self, topic: str, audience: str, count: int) -> int:
-        forward = (
-            update(event_streams)
-            .where(event_streams.c.topic == topic, event_streams.c.audience == audience)
-            .values(last_seq=event_streams.c.last_seq + count)
-            .returning(event_streams.c.last_seq)
-        )
-        last: int | None = self._connection.execute(forward).scalar_one_or_none()
+        stream = {"of_topic": topic, "of_audience": audience, "count": count}
+        last: int | None = self._connection.execute(_ADVANCE, stream).scalar_one_or_none()
         if last is not None:
             return last
         self._connection.execute(insert(event_streams).values(topic=topic, audience=audience, last_seq=count))

@@ -72,9 +72,9 @@ class SqlUnitOfWork:
     ) -> None:
         self._end()
         if isinstance(error, SQLAlchemyError):
-            translated = translated(error)
-            if translated is not error:
-                raise translated from error
+            ours = translated(error)
+            if ours is not error:
+                raise ours from error
 
     def commit(self) -> None:
         """Make the changes durable, then run the after-commit callbacks."""

@@ -90,6 +90,11 @@ class ExecutorContract:
         raise NotImplementedError("override the executor fixture")
 
     @pytest.fixture
+    def own_executor(self, executor: Executor) -> Executor:
+        """Return an executor that this test may close; override it if tests share ``executor``."""
+        return executor
+
+    @pytest.fixture
     def artifacts_dir(self) -> Path:
         """Return the directory of artifacts."""
         raise NotImplementedError("override the artifacts_dir fixture")
@@ -132,9 +137,10 @@ class ExecutorContract:
         assert artifact.path == f"{job_id}/2/{ARTIFACT_NAME}"
 
     def test_a_failure_leaves_no_artifact(self, run: Callable[..., Outcome], artifacts_dir: Path) -> None:
-        outcome = run("probe_record", {"fail": True})
+        job_id = new_id()
+        outcome = run("probe_record", {"fail": True}, id=job_id)
         assert outcome == Failed("probe_unavailable", "the probe failed after its effects", retryable=True)
-        assert [path for path in artifacts_dir.rglob("*") if path.is_file()] == []
+        assert [path for path in artifacts_dir.rglob(f"{job_id}/**/*") if path.is_file()] == []
 
     def test_an_artifact_that_was_not_written_is_a_failure(self, run: Callable[..., Outcome]) -> None:
         outcome = run("probe_no_artifact")
@@ -214,11 +220,11 @@ class ExecutorContract:
                 lease.stop(Canceled())
 
         outcomes: list[Outcome | None] = together(
-            [*(lambda lease=lease: executor.run(lease, probe_info("probe_wait")) for lease in leases), stop]  # type: ignore[misc]
+            [*(lambda lease=lease: executor.run(lease, probe_info("probe_wait")) for lease in leases), stop]
         )
         assert outcomes == [Canceled(), Canceled(), None]
 
-    def test_closing_twice_is_harmless(self, executor: Executor, run: Callable[..., Outcome]) -> None:
-        run("probe_noop")
-        executor.close()
-        executor.close()
+    def test_closing_twice_is_harmless(self, own_executor: Executor) -> None:
+        own_executor.run(FakeLease(held_job("probe_noop")), probe_info("probe_noop"))
+        own_executor.close()
+        own_executor.close()

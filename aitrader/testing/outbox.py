@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ class OutboxContract:
         assert batches == [[1, 2], [3, 4], [5], []]
 
     def test_events_come_back_unchanged(self, work: Work) -> None:
-        data = {"text": "₹ ☃ \x00 '", "list": [1, 2.5, None, True, {"a": []}], "": {}}
+        data: dict[str, Any] = {"text": "₹ ☃ \x00 '", "list": [1, 2.5, None, True, {"a": []}], "": {}}
         emit(work, Event("job_updates", "alice", data))
         (published,) = publish(work)
         assert (published.topic, published.audience, published.seq) == ("job_updates", "alice", 1)

@@ -50,23 +50,32 @@ class TestThreadExecutor(ExecutorContract):
 
 
 class TestProcessExecutor(ExecutorContract):
-    @pytest.fixture
-    def artifacts_dir(self, tmp_path: Path) -> Path:
-        return tmp_path / "artifacts"
+    @pytest.fixture(scope="class")
+    def data_dir(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("data")
 
     @pytest.fixture
-    def env(self, tmp_path: Path) -> dict[str, str]:
+    def artifacts_dir(self, data_dir: Path) -> Path:
+        return data_dir / "artifacts"
+
+    @pytest.fixture(scope="class")
+    def env(self, data_dir: Path) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AITRADER_")}
         plugins = {"AITRADER_PLUGINS_ONLY": "probe", "AITRADER_PLUGINS_STRICT": "1"}
         return {
             **inherited,
-            **probe_plugin.install(tmp_path / "plugin"),
+            **probe_plugin.install(data_dir / "plugin"),
             **plugins,
-            "AITRADER_DATA_DIR": str(tmp_path),
+            "AITRADER_DATA_DIR": str(data_dir),
         }
 
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def executor(self, env: dict[str, str]) -> Iterator[ProcessExecutor]:
+        with closing(ProcessExecutor(CHILD, env, grace_s=30.0)) as executor:
+            yield executor
+
+    @pytest.fixture
+    def own_executor(self, env: dict[str, str]) -> Iterator[ProcessExecutor]:
         with closing(ProcessExecutor(CHILD, env, grace_s=30.0)) as executor:
             yield executor
 

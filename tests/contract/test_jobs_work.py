@@ -94,17 +94,27 @@ class TestSqlite(SqlContract):
             with SqlUnitOfWork(engine, read_only=True) as reader:
                 assert reader.jobs.get(job.id) == job
 
-    def test_a_unit_that_could_not_begin_gives_its_connection_back(self, engine: Engine, work: Work) -> None:
-        @event.listens_for(engine, "checkout")
+    @pytest.mark.parametrize("other_process", [False, True])
+    def test_a_unit_that_could_not_begin_gives_its_connection_back(
+        self, engine: Engine, work: Work, monkeypatch: pytest.MonkeyPatch, other_process: bool
+    ) -> None:
+        monkeypatch.setattr("adapters.db.unit_of_work._TURN_S", 0.01)
+        other = open_engine(engine.url) if other_process else engine
+
+        @event.listens_for(other, "checkout")
         def impatient(connection: sqlite3.Connection, *_: object) -> None:
             connection.execute("PRAGMA busy_timeout=1")
 
         with work():
-            unit = SqlUnitOfWork(engine)
+            taken = other.pool.checkedout()  # type: ignore[attr-defined]
+            unit = SqlUnitOfWork(other)
             with pytest.raises(Unavailable) as caught:
                 unit.__enter__()
             assert caught.value.code == "database_unavailable"
-            assert engine.pool.checkedout() == 1  # type: ignore[attr-defined]
+            assert other.pool.checkedout() == taken  # type: ignore[attr-defined]
+        with SqlUnitOfWork(other) as unit:
+            assert unit.jobs.counts()
+        other.dispose()
 
 
 class TestPostgres(SqlContract):

@@ -19,6 +19,11 @@ from tests.servers import RedisServer
 Start = Callable[..., DramatiqConsumer]
 
 
+@pytest.fixture(autouse=True)
+def look_for_redis_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", 0.2)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start a consumer; it is stopped after the test, whatever became of Redis."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -47,7 +47,7 @@ class CountJob(JobType):
     isolation = Isolation.THREAD
     max_attempts = 2
     deadline_s = 10.0
-    example = {"count": 3}
+    example: Mapping[str, Any] = {"count": 3}
 
     def __init__(self, do: Callable[[JobContext, Payload], Any] | None = None) -> None:
         self.do = do or (lambda context, payload: Report(total=payload.count))

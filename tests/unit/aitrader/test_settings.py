@@ -119,7 +119,7 @@ def test_a_wrong_flag_names_the_variable_too() -> None:
     [
         ("AITRADER_THREDS", "did you mean AITRADER_THREADS?"),
         ("AITRADER_PLUGIN_BLOCKED", "did you mean AITRADER_PLUGINS_BLOCKED?"),
-        ("AITRADER_ZZZZZZZZZZZZ", "known: AITRADER_API_THREADS"),
+        ("AITRADER_ZZZZZZZZZZZZ", "known: AITRADER_A"),
     ],
 )
 def test_an_unknown_setting_of_ours_is_refused(env: Any, variable: str, hint: str) -> None:

@@ -12,7 +12,7 @@ from adapters.db.engine import open_engine, parse_database_url
 from adapters.db.migrations import Migrations
 from aitrader.cli import db as db_commands
 from aitrader.cli import run
-from tests.unit.cli.conftest import Cli
+from tests.unit.cli.conftest import Cli, Done
 
 FOLDER = Path(migrations.__file__).parent
 
@@ -97,16 +97,24 @@ def test_a_revision_is_written_next_to_the_others(
     assert sorted(FOLDER.rglob("*.py")) == before
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "up"])
-def test_an_unmigrated_database_is_refused_before_a_port_is_opened(cli: Cli, url: str, command: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        # A command that came as far as opening the port would find it taken, and say so.
-        done = cli(command, DATABASE_URL=url, PORT=str(taken.getsockname()[1]))
+def assert_refused(done: Done) -> None:
     assert (done.code, done.out) == (6, "")
-    assert "run: aitrader db upgrade" in done.err.splitlines()[-1]
     assert done.err.splitlines()[-1].startswith("error: the database is at revision none")
+    assert done.err.splitlines()[-1].endswith("run: aitrader db upgrade")
     assert "Traceback" not in done.err
     assert "ready" not in done.err
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "up"])
+def test_an_unmigrated_database_is_refused(cli: Cli, url: str, command: str) -> None:
+    assert_refused(cli(command, DATABASE_URL=url, PORT="0"))
+
+
+@pytest.mark.parametrize("command", ["serve", "up"])
+def test_an_unmigrated_database_is_refused_before_a_port_is_opened(cli: Cli, url: str, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        # A command that comes as far as opening the port finds it taken, and says so.
+        assert_refused(cli(command, DATABASE_URL=url, PORT=str(taken.getsockname()[1])))
 
 
 @pytest.mark.parametrize(

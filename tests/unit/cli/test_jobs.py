@@ -84,7 +84,7 @@ def test_watching_ends_with_the_job(cli: Cli, tmp_path: Path) -> None:
 def test_a_payload_from_a_file_and_fields_on_top(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "payload.json"
     file.write_text(json.dumps({"symbols": ["A"], "strategy": "sma_cross", "start": "2020-01-01"}))
-    done = cli("jobs", "submit", "backtest", "-f", str(file), "-p", "symbols=[\"B\"]", "--json")
+    done = cli("jobs", "submit", "backtest", "-f", str(file), "-p", 'symbols=["B"]', "--json")
     assert done.code == 0
     assert done.json["payload"]["symbols"] == ["B"]
     assert done.json["payload"]["start"].startswith("2020-01-01")

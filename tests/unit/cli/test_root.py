@@ -54,7 +54,12 @@ def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "script", ["import aitrader", "from aitrader.cli import run; run(['--help'])", "from aitrader.cli import run; run(['--version'])"]
+    "script",
+    [
+        "import aitrader",
+        "from aitrader.cli import run; run(['--help'])",
+        "from aitrader.cli import run; run(['--version'])",
+    ],
 )
 def test_help_and_import_load_nothing_heavy(script: str) -> None:
     check = f"import sys; {script}; print([name for name in {HEAVY} if name in sys.modules])"

@@ -1,0 +1,1 @@
+"""Who may do what: users, roles, scopes, API tokens, browser sessions, and the audit log."""
