@@ -105,11 +105,11 @@ def test_a_good_end(bench: Bench) -> None:
     child = {"count": 2, "text": "", "ratio": 0.5, "legs": [], "extra": {}}
     assert outcome == Succeeded(
         {"total": 5.0, "note": ""},
-        (Artifact("a.txt", "text/plain", 5, digest, "job-1/2/a.txt"),),
+        (Artifact("a.txt", "text/plain", 5, digest, "job-1/2-job-1/a.txt"),),
         (ROW,),
         (NewJob("ann", "count", child, parent_id="job-1"),),
     )
-    assert bench.files == ["job-1/2/a.txt"]
+    assert bench.files == ["job-1/2-job-1/a.txt"]
 
 
 @pytest.mark.parametrize("name", ["a", "a.b-c_d.csv", "x" * 128, "9"])
@@ -119,7 +119,7 @@ def test_plain_file_names(bench: Bench, name: str) -> None:
         return good(context, payload)
 
     assert isinstance(bench(do), Succeeded)
-    assert bench.files == [f"job-1/2/{name}"]
+    assert bench.files == [f"job-1/2-job-1/{name}"]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_an_announced_file_must_be_there(bench: Bench) -> None:
     assert bench.files == []
 
 
-def test_files_of_a_failed_attempt_are_removed_and_others_kept(bench: Bench) -> None:
-    other = bench.root / "job-1" / "1" / "kept.txt"
+def test_files_of_failed_and_of_earlier_attempts_are_removed(bench: Bench) -> None:
+    other = bench.root / "job-1" / "1-dead" / "left.txt"
     other.parent.mkdir(parents=True)
     other.write_text("x")
 
@@ -155,11 +155,11 @@ def test_files_of_a_failed_attempt_are_removed_and_others_kept(bench: Bench) -> 
         raise ValueError("boom")
 
     failure(bench(do))
-    assert bench.files == ["job-1/1/kept.txt"]
+    assert bench.files == []
 
 
 def test_files_of_an_attempt_that_was_killed_do_not_count(bench: Bench) -> None:
-    stale = bench.root / "job-1" / "2" / "a.txt"
+    stale = bench.root / "job-1" / "2-job-1" / "a.txt"
     stale.parent.mkdir(parents=True)
     stale.write_text("stale")
 
