@@ -235,3 +235,46 @@ workers = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("beat_at", BigInteger, nullable=False),
 )
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("user_id", _Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("key", String(160), nullable=False),
+    Column("failed_at", BigInteger, nullable=False, index=True),
+)
+Index("ix_login_failures_key_failed_at", login_failures.c.key, login_failures.c.failed_at)
+
+login_links = Table(
+    "login_links",
+    metadata,
+    Column("secret_hash", String(64), primary_key=True),
+    Column("user_id", _Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=False),
+    Column("time", BigInteger, nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("action", String(64), nullable=False, index=True),
+    Column("subject", String(160), nullable=False),
+    Column("details", Json, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)

@@ -19,7 +19,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from adapters.db.audit import SqlAuditLog
 from adapters.db.engine import READ_ONLY, WRITERS
+from adapters.db.identity import SqlLoginFailures, SqlLoginLinks, SqlSessions, SqlTokens, SqlUsers
 from adapters.db.jobs import SqlJobs
 from adapters.db.outbox import SqlOutbox
 from adapters.db.records import SqlBacktestResults, SqlWorkerBeats
@@ -65,6 +67,12 @@ class SqlUnitOfWork:
         self.outbox = SqlOutbox(self._connection)
         self.backtest_results = SqlBacktestResults(self._connection)
         self.workers = SqlWorkerBeats(self._connection)
+        self.users = SqlUsers(self._connection)
+        self.tokens = SqlTokens(self._connection)
+        self.sessions = SqlSessions(self._connection)
+        self.login_failures = SqlLoginFailures(self._connection)
+        self.login_links = SqlLoginLinks(self._connection)
+        self.audit = SqlAuditLog(self._connection)
         return self
 
     def __exit__(

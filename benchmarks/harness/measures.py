@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from harness import truth
-from harness.systems import BODY, System, helper
+from harness.systems import BODY, System, cpu_seconds, helper
 from tests.processes import eventually
 
 _DONE_S = 60.0
@@ -15,25 +15,31 @@ _DONE_S = 60.0
 
 @dataclass(frozen=True)
 class Load:
-    """One round of throughput: requests per second, their latency, and the load generator's share of a core."""
+    """One round of throughput.
+
+    ``client_cpu`` is the load generator's share of a core; ``cpu_ms`` what a request costs the API's process.
+    """
 
     per_second: float
     p50_ms: float
     p99_ms: float
     client_cpu: float
+    cpu_ms: float
 
 
 def throughput(system: System, seconds: float, *, path: str = "/jobs", connections: int = 32) -> Load:
     """Post as fast as possible for a while, then look for every acknowledged job."""
     arguments = ["--port", str(system.port), "--path", path, "--body", BODY]
     arguments += ["--connections", str(connections), "--seconds", str(seconds)]
+    before = cpu_seconds(system.pids)
     result = helper(sys.executable, None, "load.py", *arguments, timeout_s=seconds + 60)
     if set(result["statuses"]) != {"202"}:
         raise RuntimeError(f"{system.name} did not accept every job: {result['statuses']}")
     truth.check(system, result["accepted"], stored=path == "/jobs")
     truth.settle(system)
+    cpu_ms = 1000 * (cpu_seconds(system.pids) - before) / len(result["accepted"])
     truth.forget(system)
-    return Load(*(result[name] for name in ("per_second", "p50_ms", "p99_ms", "client_cpu")))
+    return Load(*(result[name] for name in ("per_second", "p50_ms", "p99_ms", "client_cpu")), cpu_ms)
 
 
 def latency(system: System, python: str, how: str, seconds: float, rate: float = 10.0) -> list[float]:

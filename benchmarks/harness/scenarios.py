@@ -62,6 +62,7 @@ def _add_throughput(report: Report, name: str, loads: list[Load], base: list[Loa
     ratio = statistics.median(ratios)
     is_ours = name.startswith("AITrader serve")
     client = statistics.median(load.client_cpu for load in loads)
+    costs = statistics.median(load.cpu_ms for load in loads)
     waits = statistics.median(load.p50_ms for load in loads), statistics.median(load.p99_ms for load in loads)
     report.add(
         Row(
@@ -71,7 +72,7 @@ def _add_throughput(report: Report, name: str, loads: list[Load], base: list[Loa
             f"{ratio:.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if loads is not base else "1",
             f"≥ {RATIO_GOAL:.1f}" if is_ours else "",
             verdict(ratio >= RATIO_GOAL) if is_ours else "",
-            f"p50 {waits[0]:.0f} p99 {waits[1]:.0f} ms; client {client:.0%} of a core",
+            f"p50 {waits[0]:.0f} p99 {waits[1]:.0f} ms; {costs:.2f} ms CPU each; client {client:.0%} of a core",
         ),
         ratio=ratio,
         loads=[asdict(load) for load in loads],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -68,7 +68,7 @@ class User:
     role: Role
     created_at: int
     email: str | None = None
-    password_hash: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
     disabled_at: int | None = None
     version: int = 1
 
@@ -81,7 +81,7 @@ class ApiToken:
     user_id: str
     name: str
     prefix: str
-    secret_hash: str
+    secret_hash: str = field(repr=False)
     scopes: frozenset[Scope]
     created_at: int
     expires_at: int
@@ -96,8 +96,8 @@ class Session:
 
     id: str
     user_id: str
-    secret_hash: str
-    csrf: str
+    secret_hash: str = field(repr=False)
+    csrf: str = field(repr=False)
     created_at: int
     expires_at: int
     seen_at: int
@@ -118,7 +118,8 @@ class Principal:
     kind: str
     credential_id: str
     expires_at: int
-    csrf: str | None = None
+    csrf: str | None = field(default=None, repr=False)
+    credential_hash: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

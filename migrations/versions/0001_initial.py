@@ -107,12 +107,11 @@ def upgrade() -> None:
         sa.CheckConstraint("mode IN ('paper','live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint("side IN ('buy','sell')", name=op.f("ck_orders_side")),
         sa.CheckConstraint(
-            "status IN ('new','sending','accepted','partially_filled','filled','canceled','rejected','expired','unknown','not_placed')",
+            "status IN ('new','sending','accepted','partially_filled','filled','canceled',"
+            "'rejected','expired','unknown','not_placed')",
             name=op.f("ck_orders_status"),
         ),
-        sa.CheckConstraint(
-            "time_in_force IN ('day','gtc','ioc','fok')", name=op.f("ck_orders_time_in_force")
-        ),
+        sa.CheckConstraint("time_in_force IN ('day','gtc','ioc','fok')", name=op.f("ck_orders_time_in_force")),
         sa.CheckConstraint("type IN ('market','limit','stop','stop_limit')", name=op.f("ck_orders_type")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         sa.UniqueConstraint("broker", "account", "tag", name=op.f("uq_orders_broker_account_tag")),
@@ -123,9 +122,7 @@ def upgrade() -> None:
 
     op.create_table(
         "outbox",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("topic", sa.String(length=32), nullable=False),
         sa.Column("audience", sa.String(length=64), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=True),

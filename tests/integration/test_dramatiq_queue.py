@@ -213,21 +213,20 @@ def test_an_idle_consumer_waits_at_the_bell_and_is_woken_by_it(
     assert len(fetches) <= len(rung) + 3
 
 
-_WORKER = """
-import os, sys, threading
+_WORKER = r"""
+import os, signal, sys, threading
 from adapters.queue.dramatiq_queue import DramatiqConsumer
 from adapters.redis.client import connect
 
 go_on = threading.Event()
 
 def work(queue):
-    print("call", flush=True)
+    os.write(1, b"call\n")  # print writes the line end separately, so that two threads could mix their lines
     go_on.wait(60)
 
 consumer = DramatiqConsumer(connect(sys.argv[1]))
 consumer.start({"default": 2}, work)
 print("ready", flush=True)
-import signal
 signal.signal(signal.SIGTERM, lambda *_: go_on.set())
 while not go_on.wait(0.05):
     pass
@@ -245,7 +244,7 @@ def test_consumers_in_two_processes_share_the_work(
         queue = DramatiqQueue(client)
         queue.hint("default", [str(number) for number in range(5)])
         # Each has two slots, and calls end only when told to: four calls run, two in each, and one hint waits.
-        eventually(lambda: all(worker.lines.count("call") == 2 for worker in workers), timeout=20)
+        eventually(lambda: [worker.lines.count("call") for worker in workers] == [2, 2], timeout=20)
         assert queue.pending("default") == 1
         for worker in workers:
             worker.terminate()

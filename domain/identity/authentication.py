@@ -1,0 +1,277 @@
+"""Use cases of proving who one is: tokens, logins, sessions, login links."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from domain.common.ids import new_id
+from domain.common.time import Clock
+from domain.identity.model import (
+    ROLE_SCOPES,
+    Principal,
+    Session,
+    TooManyAttempts,
+    Unauthenticated,
+    User,
+)
+from domain.identity.ports import IdentityWork, PasswordHasher
+from domain.identity.secrets import new_secret, same, secret_hash, token_prefix
+
+Work = Callable[[], IdentityWork]
+
+SESSION_MS = 12 * 3_600_000
+IDLE_MS = 30 * 60_000
+LINK_MS = 15 * 60_000
+RECHECK_MS = 4_000  # a revoked credential must stop working within 5 s, so a good one is believed for less
+_TOUCH_MS = 60_000
+_WINDOW_MS = 15 * 60_000
+_FREE_PER_ACCOUNT = 5
+_FREE_PER_ADDRESS = 30
+_LONGEST_DELAY_MS = 60_000
+_REFUSED = "the credentials are not valid"
+
+
+class Authenticate:
+    """Tell who holds a token or a session secret. A good answer is kept for a moment, a bad one never."""
+
+    def __init__(self, unit_of_work: Work, clock: Clock) -> None:
+        self._unit_of_work = unit_of_work
+        self._clock = clock
+        self._known: dict[str, tuple[int, Principal]] = {}
+        self._lock = threading.Lock()
+
+    def token(self, text: str) -> Principal:
+        """Return who holds a token.
+
+        Raises:
+            Unauthenticated: mistyped, unknown, expired, revoked, or its user is disabled.
+        """
+        prefix = token_prefix(text)
+        if prefix is None:
+            raise Unauthenticated(_REFUSED)
+        return self._remembered(secret_hash(text), lambda hashed: self._by_token(prefix, hashed))
+
+    def session(self, secret: str) -> Principal:
+        """Return whose browser session it is.
+
+        Raises:
+            Unauthenticated: unknown, ended, idle for too long, or its user is disabled.
+        """
+        return self._remembered(secret_hash(secret), self._by_session)
+
+    def still(self, principal: Principal) -> bool:
+        """Return whether the credential behind a principal is still good; asks the database."""
+        now = self._clock.now_ms()
+        with self._unit_of_work() as work:
+            user = work.users.find(principal.user_id)
+            if user is None or user.disabled_at is not None or principal.expires_at <= now:
+                return False
+            if principal.kind == "session":
+                session = work.sessions.by_hash(principal.credential_hash)
+                return session is not None and session.revoked_at is None
+            return any(
+                token.id == principal.credential_id and token.revoked_at is None and token.expires_at > now
+                for token in work.tokens.list(principal.user_id)
+            )
+
+    def forget(self) -> None:
+        """Believe nothing that was learnt before: after a revocation in this process."""
+        with self._lock:
+            self._known.clear()
+
+    def _remembered(self, hashed: str, find: Callable[[str], Principal]) -> Principal:
+        now = self._clock.now_ms()
+        with self._lock:
+            known = self._known.get(hashed)
+        if known is not None and now - known[0] < RECHECK_MS and known[1].expires_at > now:
+            return known[1]
+        principal = find(hashed)
+        with self._lock:
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[hashed] = (now, principal)
+        return principal
+
+    def _by_token(self, prefix: str, hashed: str) -> Principal:
+        now = self._clock.now_ms()
+        with self._unit_of_work() as work:
+            token = work.tokens.by_prefix(prefix)
+            if token is None or not same(token.secret_hash, hashed):
+                raise Unauthenticated(_REFUSED)
+            user = _active(work, token.user_id)
+            if token.revoked_at is not None or token.expires_at <= now:
+                raise Unauthenticated("the token has expired or was revoked", code="token_ended")
+            if token.last_used_at is None or now - token.last_used_at > _TOUCH_MS:
+                work.tokens.touch(token.id, now)
+                work.commit()
+        scopes = token.scopes & ROLE_SCOPES[user.role]
+        return Principal(
+            user.id, user.username, user.role, scopes, "token", token.id, token.expires_at, credential_hash=hashed
+        )
+
+    def _by_session(self, hashed: str) -> Principal:
+        now = self._clock.now_ms()
+        with self._unit_of_work() as work:
+            session = work.sessions.by_hash(hashed)
+            if session is None:
+                raise Unauthenticated(_REFUSED)
+            user = _active(work, session.user_id)
+            ended = session.revoked_at is not None or session.expires_at <= now or now - session.seen_at > IDLE_MS
+            if ended:
+                raise Unauthenticated("the session has ended; log in again", code="session_ended")
+            if now - session.seen_at > _TOUCH_MS:
+                work.sessions.touch(session.id, now)
+                work.commit()
+        return _session_principal(user, session)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session with its secret, which goes into the cookie and is kept nowhere else."""
+
+    principal: Principal
+    secret: str
+
+
+@dataclass(slots=True)
+class LogIn:
+    """Check a password and open a session. Unknown users and wrong passwords look and take the same."""
+
+    unit_of_work: Work
+    hasher: PasswordHasher
+    clock: Clock
+    _hashing: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
+
+    def __call__(self, username: str, password: str, address: str) -> NewSession:
+        """Return the new session.
+
+        Raises:
+            Unauthenticated: unknown, disabled, without a password, or the wrong one.
+            TooManyAttempts: this account or address failed too often; says when to come back.
+        """
+        name = username.strip().lower()[:64]
+        self._throttle(name, address)
+        with self.unit_of_work() as work:
+            user = work.users.find(name)
+        hashed = None if user is None or user.disabled_at is not None else user.password_hash
+        with self._hashing:
+            good = self.hasher.verify(password, hashed)
+        if not good or user is None:
+            self._refuse(name, address)
+        assert user is not None
+        return self._open(user, name, address)
+
+    def _keys(self, name: str, address: str) -> dict[str, int]:
+        return {f"account:{name}": _FREE_PER_ACCOUNT, f"address:{address}": _FREE_PER_ADDRESS}
+
+    def _throttle(self, name: str, address: str) -> None:
+        now = self.clock.now_ms()
+        with self.unit_of_work() as work:
+            for key, free in self._keys(name, address).items():
+                count, last = work.login_failures.recent(key, now - _WINDOW_MS)
+                if count < free or last is None:
+                    continue
+                wait = last + min(_LONGEST_DELAY_MS, 1000 * 2 ** min(count - free, 10)) - now
+                if wait > 0:
+                    raise TooManyAttempts(-(-wait // 1000))
+
+    def _refuse(self, name: str, address: str) -> None:
+        now = self.clock.now_ms()
+        with self.unit_of_work() as work:
+            for key in self._keys(name, address):
+                work.login_failures.add(key, now)
+            work.login_failures.prune(now - 2 * _WINDOW_MS)
+            work.audit.append(
+                time=now, actor=address, action="login.failed", subject=name, details={"address": address}
+            )
+            work.commit()
+        raise Unauthenticated("unknown user or wrong password", code="login_failed")
+
+    def _open(self, user: User, name: str, address: str) -> NewSession:
+        now = self.clock.now_ms()
+        with self.unit_of_work() as work:
+            work.login_failures.clear(f"account:{name}")
+            opened = open_session(work, user, now, address, "login")
+            work.commit()
+        return opened
+
+
+@dataclass(frozen=True, slots=True)
+class LoginByLink:
+    """Make and use one-time login links, as for the owner on first start."""
+
+    unit_of_work: Work
+    clock: Clock
+
+    def make(self, user: User) -> str:
+        """Return the secret of a new link, good once and for 15 minutes."""
+        secret = new_secret()
+        with self.unit_of_work() as work:
+            work.login_links.add(secret_hash(secret), user.id, self.clock.now_ms() + LINK_MS)
+            work.commit()
+        return secret
+
+    def use(self, secret: str, address: str) -> NewSession:
+        """Return a new session.
+
+        Raises:
+            Unauthenticated: the link is unknown, used, or older than 15 minutes.
+        """
+        now = self.clock.now_ms()
+        with self.unit_of_work() as work:
+            user_id = work.login_links.take(secret_hash(secret), now)
+            if user_id is None:
+                raise Unauthenticated("the login link was used or has expired", code="login_link_ended")
+            opened = open_session(work, _active(work, user_id), now, address, "login.link")
+            work.commit()
+        return opened
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """End a session."""
+
+    unit_of_work: Work
+    clock: Clock
+
+    def __call__(self, principal: Principal) -> None:
+        """End the session behind a principal."""
+        now = self.clock.now_ms()
+        with self.unit_of_work() as work:
+            work.sessions.revoke(principal.credential_id, now)
+            work.audit.append(
+                time=now, actor=principal.username, action="logout", subject=principal.credential_id, details={}
+            )
+            work.commit()
+
+
+def open_session(work: IdentityWork, user: User, now: int, address: str, action: str) -> NewSession:
+    """Store a new session and its audit line in the caller's transaction."""
+    secret = new_secret()
+    session = Session(new_id(), user.id, secret_hash(secret), new_secret(), now, now + SESSION_MS, now)
+    work.sessions.add(session)
+    work.audit.append(time=now, actor=user.username, action=action, subject=session.id, details={"address": address})
+    return NewSession(_session_principal(user, session), secret)
+
+
+def _session_principal(user: User, session: Session) -> Principal:
+    return Principal(
+        user.id,
+        user.username,
+        user.role,
+        ROLE_SCOPES[user.role],
+        "session",
+        session.id,
+        session.expires_at,
+        csrf=session.csrf,
+        credential_hash=session.secret_hash,
+    )
+
+
+def _active(work: IdentityWork, user_id: str) -> User:
+    user = work.users.find(user_id)
+    if user is None or user.disabled_at is not None:
+        raise Unauthenticated(_REFUSED)
+    return user
