@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aitrader.job_types import RegisteredJobTypes
+from aitrader.redaction import redact_text
 from aitrader.registry import Registry
 from domain.common.errors import AITraderError, FieldError, Invalid
 from domain.jobs.model import (
@@ -134,8 +135,9 @@ def run_attempt(job: Job, control: Control, tools: Toolbox) -> Outcome:
     """Run one attempt to its end. Never raises for what the job itself did."""
     job_type = tools.job_types.get(job.job_type)
     context = AttemptContext(job, job_type.needs, job_type.deadline_s, control, tools)
-    _remove_earlier(context.directory)
     try:
+        context.check()
+        _remove_earlier(context.directory, job.attempt)
         payload = tools.job_types.parse(job.job_type, job.payload)
         result = job_type.run(context, payload)
         context.check()
@@ -145,13 +147,13 @@ def run_attempt(job: Job, control: Control, tools: Toolbox) -> Outcome:
             records=tuple(context.records),
             children=tuple(context.children),
         )
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         shutil.rmtree(context.directory, ignore_errors=True)
         return outcome_of(error, control, context.logger)
 
 
 def outcome_of(
-    error: Exception, control: Control, logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
+    error: Exception | SystemExit, control: Control, logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
 ) -> Outcome:
     """Return how an attempt that raised has ended."""
     match error:
@@ -160,15 +162,17 @@ def outcome_of(
         case JobLeaseLost():
             return Released() if isinstance(control.verdict(), Released) else LeaseLost()
         case AITraderError():
-            return Failed(error.code, error.detail, error.retryable)
+            return Failed(error.code, redact_text(error.detail, lines=True), error.retryable)
     logger.exception("the job raised")
-    return Failed("unexpected_error", f"{type(error).__name__}: {error}"[:500], retryable=True)
+    text = redact_text(f"{type(error).__name__}: {error}", lines=True)
+    return Failed("unexpected_error", text[:500], retryable=True)
 
 
-def _remove_earlier(directory: Path) -> None:
-    """Remove what attempts of this job left behind whose worker died."""
-    if directory.parent.is_dir():
-        for left in directory.parent.iterdir():
+def _remove_earlier(directory: Path, attempt: int) -> None:
+    """Remove what earlier attempts of this job left behind; never what a later one has published."""
+    for left in directory.parent.glob("*-*"):
+        number = left.name.partition("-")[0]
+        if left == directory or (number.isdigit() and int(number) < attempt):
             shutil.rmtree(left, ignore_errors=True)
 
 

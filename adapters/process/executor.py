@@ -55,11 +55,15 @@ class Child:
             return Crashed(f"the child process died ({self._how_it_died()})")
 
     def kill(self) -> None:
-        """End the process and everything it started."""
+        """End the process and everything it started. Only for the thread that runs the child's job, if one does."""
+        self.end_process()
+        self._connection.close()
+
+    def end_process(self) -> None:
+        """End the process and everything it started; a thread that waits for the job hears of it. Any thread."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, 9)
         self._process.wait()
-        self._connection.close()
 
     @property
     def alive(self) -> bool:
@@ -137,9 +141,11 @@ class ProcessExecutor:
         """Kill every child."""
         with self._lock:
             self._closed = True
-            children = [*self._idle, *self._busy]
+            idle, busy = list(self._idle), list(self._busy)
             self._idle.clear()
-        for child in children:
+        for child in busy:
+            child.end_process()
+        for child in idle:
             child.kill()
 
     def _take(self) -> Child:

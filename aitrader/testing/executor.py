@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -134,7 +134,19 @@ class ExecutorContract:
         assert (artifact.name, artifact.media_type) == (ARTIFACT_NAME, "text/plain")
         assert artifact.size_bytes == len(content)
         assert artifact.sha256 == hashlib.sha256(content).hexdigest()
-        assert artifact.path == f"{job_id}/2/{ARTIFACT_NAME}"
+        parts = PurePosixPath(artifact.path).parts
+        assert (parts[0], parts[-1]) == (job_id, ARTIFACT_NAME)
+
+    def test_attempts_under_different_leases_do_not_share_files(
+        self, run: Callable[..., Outcome], artifacts_dir: Path
+    ) -> None:
+        paths = []
+        for text in ("first", "second"):
+            outcome = run("probe_record", {"text": text}, id="0" * 36, attempt=1)
+            assert isinstance(outcome, Succeeded)
+            paths.append(outcome.artifacts[0].path)
+        assert len(set(paths)) == 2
+        assert (artifacts_dir / paths[1]).read_text() == "second"
 
     def test_a_failure_leaves_no_artifact(self, run: Callable[..., Outcome], artifacts_dir: Path) -> None:
         job_id = new_id()

@@ -49,30 +49,33 @@ class TestThreadExecutor(ExecutorContract):
             yield executor
 
 
-class TestProcessExecutor(ExecutorContract):
-    @pytest.fixture(scope="class")
-    def data_dir(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("data")
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
 
+
+@pytest.fixture(scope="module")
+def env(data_dir: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AITRADER_")}
+    ours = {"AITRADER_DATA_DIR": str(data_dir), "AITRADER_PLUGINS_ONLY": "probe", "AITRADER_PLUGINS_STRICT": "1"}
+    return {**inherited, **probe_plugin.install(data_dir / "plugin"), **ours}
+
+
+@pytest.fixture(scope="module")
+def shared_executor(env: dict[str, str]) -> Iterator[ProcessExecutor]:
+    """Starting a child takes a second, so most tests share theirs."""
+    with closing(ProcessExecutor(CHILD, env, grace_s=30.0)) as executor:
+        yield executor
+
+
+class TestProcessExecutor(ExecutorContract):
     @pytest.fixture
     def artifacts_dir(self, data_dir: Path) -> Path:
         return data_dir / "artifacts"
 
-    @pytest.fixture(scope="class")
-    def env(self, data_dir: Path) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AITRADER_")}
-        plugins = {"AITRADER_PLUGINS_ONLY": "probe", "AITRADER_PLUGINS_STRICT": "1"}
-        return {
-            **inherited,
-            **probe_plugin.install(data_dir / "plugin"),
-            **plugins,
-            "AITRADER_DATA_DIR": str(data_dir),
-        }
-
-    @pytest.fixture(scope="class")
-    def executor(self, env: dict[str, str]) -> Iterator[ProcessExecutor]:
-        with closing(ProcessExecutor(CHILD, env, grace_s=30.0)) as executor:
-            yield executor
+    @pytest.fixture
+    def executor(self, shared_executor: ProcessExecutor) -> ProcessExecutor:
+        return shared_executor
 
     @pytest.fixture
     def own_executor(self, env: dict[str, str]) -> Iterator[ProcessExecutor]:
