@@ -63,7 +63,7 @@ def test_a_job_that_kills_its_worker_is_dead_and_blocks_nobody(scaled: Stack) ->
     """P5: poison in a thread takes the whole worker down, each time; after the last attempt it is dead."""
     poison = scaled.post("kill_worker", "poison")
     for _ in range(2):
-        worker = scaled.worker()
+        worker = scaled.run("worker", "--threads", "4")  # it may die before it says that it is ready
         eventually(lambda worker=worker: not worker.running, 30, message="the worker died of its job")
     scaled.worker()
     wait_for(scaled, poison, "dead")
