@@ -28,27 +28,28 @@ def enqueue_job(
 
     Args:
         job_type: a registered job type, such as ``backtest``; see ``aitrader plugins list``.
-        user_id: whom the job belongs to.
+        user_id: whom the job belongs to: a username or an id.
         payload: what the job type asks for; see ``GET /job-types``.
         priority: higher runs first, −100 … 100.
         run_at: earliest start in milliseconds since 1970-01-01 UTC; now when omitted.
         idempotency_key: the same key and request again return the same job.
 
     Raises:
-        Invalid: unknown job type, payload off schema, or a key reused for another request.
+        Invalid: unknown user or job type, payload off schema, or a key reused for another request.
         Unavailable: the database did not answer.
     """
     from aitrader.bootstrap import client_application
     from domain.jobs.model import NewJob
     from domain.jobs.services import Submitted
 
+    application = client_application()
     new = NewJob(
-        user_id=user_id,
+        user_id=application.user_ids()(user_id),
         job_type=job_type,
         payload=payload,
         priority=priority,
         run_at=run_at,
         idempotency_key=idempotency_key,
     )
-    submitted: Submitted = client_application().submit_job()(new)
+    submitted: Submitted = application.submit_job()(new)
     return submitted.job.id

@@ -5,13 +5,11 @@ from __future__ import annotations
 from quart import Quart
 
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices
+from adapters.http.services import HttpOptions, HttpServices, IdentityServices
 from aitrader._version import __version__
 from aitrader.bootstrap import Application
+from aitrader.container import Container
 from aitrader.settings import Settings
-
-# Until there are logins, every request acts as the owner of this installation.
-OWNER = "owner"
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -35,14 +33,38 @@ def http_services(application: Application) -> HttpServices:
         bus=parts.bus(),
         health=parts.health(),
         version=__version__,
-        user_id=OWNER,
+        identity=_identity(parts),
+    )
+
+
+def _identity(parts: Container) -> IdentityServices:
+    return IdentityServices(
+        authenticate=parts.authenticate(),
+        log_in=parts.log_in(),
+        login_by_link=parts.login_by_link(),
+        log_out=parts.log_out(),
+        issue_token=parts.issue_token(),
+        rotate_token=parts.rotate_token(),
+        revoke_token=parts.revoke_token(),
+        list_tokens=parts.list_tokens(),
+        users=parts.find_user(),
+        create_user=parts.create_user(),
+        change_user=parts.change_user(),
     )
 
 
 def http_app(application: Application) -> Quart:
     """Return the ASGI app."""
     settings = application.settings
-    options = HttpOptions(threads=settings.api_threads, allowed_hosts=_hosts(settings))
+    options = HttpOptions(
+        threads=settings.api_threads,
+        docs=settings.docs,
+        allowed_hosts=_hosts(settings),
+        allowed_origins=settings.allowed_origins,
+        trusted_proxies=settings.trusted_proxies,
+        rate_limit=settings.rate_limit,
+        rate_store_url=settings.redis_url,
+    )
     return create_app(http_services(application), options)
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dependency_injector import containers, providers
+from sqlalchemy import Engine
 
 import migrations
 from adapters.bus.in_process import InProcessBus
 from adapters.bus.redis_bus import RedisBus
+from adapters.db.audit import CLEAN as AUDIT_CLEAN
 from adapters.db.engine import open_engine, parse_database_url
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
@@ -22,15 +24,23 @@ from adapters.process.executor import ProcessExecutor
 from adapters.queue.dramatiq_queue import DramatiqConsumer, DramatiqQueue
 from adapters.queue.in_process import InProcessQueue
 from adapters.redis.client import connect
+from adapters.security.passwords import Argon2Hasher
+from adapters.security.urls import GuardedUrls
+from aitrader.access import UserIds
+from aitrader.alerts import GuardedNotifier
 from aitrader.attempts import Toolbox
 from aitrader.dispatch import BackgroundHints, DispatchEvents
 from aitrader.health import Health
 from aitrader.job_types import RegisteredJobTypes
 from aitrader.plugin_host import PluginHost, installed_candidates
+from aitrader.redaction import redact, secret_path
 from aitrader.settings import Settings
 from aitrader.thread_executor import ThreadExecutor
 from domain.common.notify import Notifier
 from domain.common.time import Clock, SystemClock
+from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut
+from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
+from domain.identity.users import ChangeUser, CreateUser, EnsureOwner, FindUser
 from domain.jobs.leases import LeaseKeeper
 from domain.jobs.model import Isolation
 from domain.jobs.running import EndJob, RunNextJob, SweepJobs
@@ -48,8 +58,16 @@ def _plugin_host(settings: Settings) -> PluginHost:
     )
 
 
-def _notifier(settings: Settings) -> Notifier:
-    return AppriseNotifier(settings.notify_urls) if settings.notify_urls else LogNotifier()
+def _engine(settings: Settings) -> Engine:
+    engine = open_engine(parse_database_url(settings.database), pool_size=settings.api_threads + settings.threads)
+    engine.update_execution_options(**{AUDIT_CLEAN: redact})
+    return engine
+
+
+def _notifier(settings: Settings, urls: GuardedUrls) -> Notifier:
+    if not settings.notify_urls:
+        return LogNotifier()
+    return GuardedNotifier(AppriseNotifier(settings.notify_urls), settings.notify_urls, urls)
 
 
 def _bars(settings: Settings, clock: Clock) -> ParquetBarStore:
@@ -70,12 +88,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     clock: providers.Provider[SystemClock] = providers.ThreadSafeSingleton(SystemClock)
-    engine: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        lambda settings: open_engine(
-            parse_database_url(settings.database), pool_size=settings.api_threads + settings.threads
-        ),
-        settings,
-    )
+    engine: providers.Provider[Any] = providers.ThreadSafeSingleton(_engine, settings)
     migrations: providers.Provider[Migrations] = providers.ThreadSafeSingleton(
         Migrations, engine, Path(migrations.__file__).parent
     )
@@ -104,7 +117,10 @@ class Container(containers.DeclarativeContainer):
     job_types: providers.Provider[RegisteredJobTypes] = providers.ThreadSafeSingleton(
         lambda host: RegisteredJobTypes(host.job_types), plugin_host
     )
-    notifier: providers.Provider[Any] = providers.ThreadSafeSingleton(_notifier, settings)
+    urls: providers.Provider[GuardedUrls] = providers.ThreadSafeSingleton(
+        GuardedUrls, settings.provided.allowed_private_hosts
+    )
+    notifier: providers.Provider[Any] = providers.ThreadSafeSingleton(_notifier, settings, urls)
     bars: providers.Provider[ParquetBarStore] = providers.ThreadSafeSingleton(_bars, settings, clock)
     toolbox: providers.Provider[Toolbox] = providers.ThreadSafeSingleton(
         lambda job_types, host, bars, settings: Toolbox(job_types, host.strategies, bars, settings.artifacts_dir),
@@ -122,7 +138,29 @@ class Container(containers.DeclarativeContainer):
     )
     read_work: providers.Provider[SqlUnitOfWork] = providers.Factory(SqlUnitOfWork, engine, read_only=True)
 
-    prepare_job: providers.Provider[PrepareJob] = providers.Factory(PrepareJob, job_types=job_types, clock=clock)
+    hasher: providers.Provider[Argon2Hasher] = providers.ThreadSafeSingleton(Argon2Hasher)
+    # These two remember: whom they believed a moment ago, and how many passwords are being hashed.
+    authenticate: providers.Provider[Authenticate] = providers.ThreadSafeSingleton(
+        Authenticate, unit_of_work.provider, clock, read_work.provider
+    )
+    log_in: providers.Provider[LogIn] = providers.ThreadSafeSingleton(LogIn, unit_of_work.provider, hasher, clock)
+    login_by_link: providers.Provider[LoginByLink] = providers.Factory(LoginByLink, unit_of_work.provider, clock)
+    log_out: providers.Provider[LogOut] = providers.Factory(LogOut, unit_of_work.provider, clock)
+    issue_token: providers.Provider[IssueToken] = providers.Factory(IssueToken, unit_of_work.provider, clock)
+    rotate_token: providers.Provider[RotateToken] = providers.Factory(RotateToken, unit_of_work.provider, clock)
+    revoke_token: providers.Provider[RevokeToken] = providers.Factory(RevokeToken, unit_of_work.provider, clock)
+    list_tokens: providers.Provider[ListTokens] = providers.Factory(ListTokens, read_work.provider)
+    find_user: providers.Provider[FindUser] = providers.Factory(FindUser, read_work.provider)
+    create_user: providers.Provider[CreateUser] = providers.Factory(CreateUser, unit_of_work.provider, hasher, clock)
+    change_user: providers.Provider[ChangeUser] = providers.Factory(ChangeUser, unit_of_work.provider, hasher, clock)
+    ensure_owner: providers.Provider[EnsureOwner] = providers.Factory(EnsureOwner, unit_of_work.provider, clock)
+    user_ids: providers.Provider[UserIds] = providers.ThreadSafeSingleton(
+        UserIds, find_user.provider, ensure_owner.provider, clock
+    )
+
+    prepare_job: providers.Provider[PrepareJob] = providers.Factory(
+        PrepareJob, job_types=job_types, clock=clock, secret_in=providers.Object(secret_path)
+    )
     submit_jobs: providers.Provider[SubmitJobs] = providers.Factory(
         SubmitJobs, unit_of_work=unit_of_work.provider, queue=hints
     )
@@ -158,5 +196,5 @@ class Container(containers.DeclarativeContainer):
         SweepJobs, unit_of_work=unit_of_work.provider, queue=queue, job_types=job_types, notifier=notifier
     )
     health: providers.Provider[Health] = providers.ThreadSafeSingleton(
-        Health, settings=settings, read_work=read_work.provider, bus=bus, migrations=migrations
+        Health, settings=settings, read_work=read_work.provider, bus=bus, migrations=migrations, urls=urls
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from adapters.db.migrations import Migrations
+from adapters.security.urls import GuardedUrls
 from aitrader.settings import Settings
 from domain.common.errors import AITraderError, NotFound
 from domain.common.events import EventBus
@@ -32,12 +33,18 @@ class Health:
     """``HealthReport`` over the database, the event bus, workers, loops and outside services."""
 
     def __init__(
-        self, settings: Settings, read_work: Callable[[], JobsWork], bus: EventBus, migrations: Migrations
+        self,
+        settings: Settings,
+        read_work: Callable[[], JobsWork],
+        bus: EventBus,
+        migrations: Migrations,
+        urls: GuardedUrls,
     ) -> None:
         self._settings = settings
         self._read_work = read_work
         self._bus = bus
         self._migrations = migrations
+        self._urls = urls
         self._late_loops: Callable[[], Sequence[str]] = tuple
         self._draining: Callable[[], bool] = lambda: False
         self._cache: dict[str, ComponentHealth] = {}
@@ -114,14 +121,9 @@ class Health:
         url = getattr(self._settings, field)
         if url is None:
             return "off", "not configured"
-        import httpx2
-
-        try:
-            answer = httpx2.get(str(url).rstrip("/") + path, timeout=_SERVICE_TIMEOUT_S)
-        except httpx2.HTTPError as error:
-            return "down", f"no answer: {type(error).__name__}"
-        if path and answer.status_code >= 400:
-            return "down", f"answered HTTP {answer.status_code}"
+        status = self._urls.status(str(url).rstrip("/") + path, operator=True, timeout_s=_SERVICE_TIMEOUT_S)
+        if path and status >= 400:
+            return "down", f"answered HTTP {status}"
         return "ok", ""
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import structlog
 
 from aitrader._version import __version__
+from aitrader.redaction import hide, redact_record
 from aitrader.settings import Settings
 
 _QUIET = ("dramatiq", "hypercorn.access", "asyncio", "matplotlib", "alembic")
 
 
 def set_up_logging(settings: Settings, *, service: str, level: str | None = None) -> None:
-    """Send all logging to stderr: JSON, or text when ``DEBUG`` is set or stderr is a terminal."""
+    """Send all logging to stderr, without secrets: JSON, or text when ``DEBUG`` is set or stderr is a terminal."""
+    hide(settings.secrets)
     wanted = level or ("DEBUG" if settings.debug else settings.log_level)
     text = settings.debug or sys.stderr.isatty()
     handler = logging.StreamHandler(sys.stderr)
@@ -31,6 +33,7 @@ def set_up_logging(settings: Settings, *, service: str, level: str | None = None
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                redact_record,
                 structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer(),
             ],
         )

@@ -159,3 +159,23 @@ def _escaped(found: re.Match[str]) -> str:
     code = ord(found.group())
     known = {10: "\\n", 13: "\\r", 9: "\\t"}
     return known.get(code) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def secret_path(value: Any, path: str = "") -> str | None:
+    """Return the dotted path of the first secret in JSON data, by key name or by pattern; None when there is none."""
+    if isinstance(value, str):
+        return path if MASK in redact_text(value) else None
+    if isinstance(value, Mapping):
+        pairs = [(str(name), item) for name, item in value.items()]
+    elif isinstance(value, list | tuple):
+        pairs = [(str(place), item) for place, item in enumerate(value)]
+    else:
+        return None
+    for name, item in pairs:
+        here = f"{path}.{name}" if path else name
+        if isinstance(item, str) and item and is_sensitive(name):
+            return here
+        found = secret_path(item, here)
+        if found is not None:
+            return found
+    return None

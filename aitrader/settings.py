@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AliasChoices, AnyHttpUrl, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    FilePath,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.common.errors import Invalid
@@ -29,8 +42,48 @@ def _empty_is_unset(value: object) -> object:
     return None if value == "" else value
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address to listen on."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"{value!r} is not an origin such as https://trader.example.org")
+    return value.lower()
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError(f"{value!r} is no address and no network such as 10.0.0.0/8") from None
+
+
+def _rate(value: str) -> str:
+    import limits
+
+    try:
+        fits = limits.parse(value).amount > 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError("expected a number per second, minute, hour or day, such as 1200/minute")
+    return value
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_unset)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_words)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_words)]
+Rate = Annotated[str, AfterValidator(_rate)]
+OptionalFile = Annotated[FilePath | None, BeforeValidator(_empty_is_unset)]
 OptionalUrl = Annotated[AnyHttpUrl | None, BeforeValidator(_empty_is_unset)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_level)]
 
@@ -57,6 +110,37 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", validation_alias=_ours("host"), description="address to listen on")
     allowed_hosts: Words = Field(
         (), validation_alias=_ours("allowed_hosts"), description="more Host names to answer to, separated by commas"
+    )
+    allowed_origins: Origins = Field(
+        (),
+        validation_alias=_ours("allowed_origins"),
+        description="origins of web pages besides our own that may use the API, separated by commas",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        validation_alias=_ours("trusted_proxies"),
+        description="addresses or networks of reverse proxies whose X-Forwarded headers count, separated by commas",
+    )
+    tls_cert: OptionalFile = Field(
+        None, validation_alias=_ours("tls_cert"), description="PEM file of the certificate chain; serves HTTPS"
+    )
+    tls_key: OptionalFile = Field(
+        None, validation_alias=_ours("tls_key"), validate_default=True, description="PEM file of the private key"
+    )
+    rate_limit: Rate = Field(
+        "1200/minute",
+        validation_alias=_ours("rate_limit"),
+        description="requests per token, session or address, such as 1200/minute",
+    )
+    docs: bool = Field(
+        default_factory=lambda values: is_loopback(values.get("host", "")),
+        validation_alias=_ours("docs"),
+        description="serve /docs and /openapi.json; unset: only when listening on this machine alone",
+    )
+    allowed_private_hosts: Words = Field(
+        (),
+        validation_alias=_ours("allowed_private_hosts"),
+        description="hosts of private networks that URLs set by users may lead to, separated by commas",
     )
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("aitrader", appauthor=False)),
@@ -110,6 +194,18 @@ class Settings(BaseSettings):
         # By field name only here: with populate_by_name a stray HOST or THREADS of the environment would count.
         super().__init__(**{_key(name): value for name, value in values.items()})
 
+    @field_validator("tls_key")
+    @classmethod
+    def _both_or_none(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if "tls_cert" in info.data and (key is None) != (info.data["tls_cert"] is None):
+            raise ValueError("set both AITRADER_TLS_CERT and AITRADER_TLS_KEY, or none of them")
+        return key
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
+        return is_loopback(self.host)
+
     @property
     def embedded_database(self) -> bool:
         """Whether the database is the SQLite file of the data directory."""
@@ -119,6 +215,15 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The URL of the database in use."""
         return self.database_url or f"sqlite:///{self.data_dir / 'aitrader.db'}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What of the settings must appear in no log: passwords of URLs, and all of a notification URL's parts."""
+        urls = (self.database_url, self.redis_url, self.mcp_url, self.onnx_runner_url)
+        more = (self.sentiment_engine_url, self.strategy_engine_url)
+        found = [_password_of(str(url)) for url in (*urls, *more) if url is not None]
+        found += [part for url in self.notify_urls for part in re.split(r"[/:@?&=]+", url.partition("://")[2])]
+        return tuple(part for part in found if part)
 
     @property
     def bars_dir(self) -> Path:
@@ -134,6 +239,12 @@ class Settings(BaseSettings):
         """Return what was set, as environment variables for a child process."""
         values = self.model_dump(exclude_unset=True, exclude_none=True)
         return {variable_of(name): _text(value) for name, value in values.items()}
+
+
+def _password_of(url: str) -> str:
+    user, _, password = url.partition("://")[2].rpartition("@")[0].partition(":")
+    # The password of every tutorial is no secret, and hiding it would hide the word everywhere.
+    return "" if password == user else password
 
 
 def _key(field: str) -> str:
@@ -187,8 +298,10 @@ def _one_line(error: ValidationError) -> str:
     problem = error.errors()[0]
     field = str(problem["loc"][0]) if problem["loc"] else ""
     known = variables()
+    if field in Settings.model_fields and problem["type"] != "extra_forbidden":
+        field = variable_of(field)
     variable = next((name for name in known if name.lower() == field.lower()), None)
     if variable is None or problem["type"] == "extra_forbidden":
         return f"{field.upper()} in .env is not a setting{_did_you_mean(field.upper(), set(known))}"
     shown = "***" if "@" in str(problem["input"]) else repr(problem["input"])
-    return f"{variable}={shown} is not allowed: {problem['msg']} ({known[variable]})"
+    return f"{variable}={shown} is not allowed: {problem['msg'].removeprefix('Value error, ')} ({known[variable]})"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
@@ -95,6 +97,7 @@ class Stack:
         self.data_dir = directory / "data"
         self.database = database or f"sqlite:///{self.data_dir / 'aitrader.db'}"
         self.url = ""
+        self._token = ""
         path = install_plugin(directory / "plugin")
         self.env = {
             "AITRADER_DATA_DIR": str(self.data_dir),
@@ -103,10 +106,45 @@ class Stack:
             "AITRADER_DRAIN_SECONDS": "1",
             "AITRADER_PROCESSES": "1",
             "PYTHONPATH": f"{path}:{REPOSITORY}",
+            "AITRADER_RATE_LIMIT": "1000000000/minute",
             "LOG_LEVEL": "WARNING",
             "DATABASE_URL": database,
             "REDIS_URL": redis,
         }
+
+    @property
+    def token(self) -> str:
+        """An API token of the owner that may do everything with jobs; made when first asked for."""
+        if not self._token:
+            scopes = "jobs:read,jobs:write,metrics:read"
+            made = self.run("token", "create", "--user", "owner", "--name", "tests", "--scopes", scopes)
+            self._token = made.wait_for_line(r"ait_\w+", 30).group()
+            assert made.wait(10) == 0, made.describe()
+        return self._token
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to the API must carry."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def create_user(self, name: str, password: str, role: str = "trader") -> str:
+        """Make a user on the command line; return what it printed."""
+        env = {name: value for name, value in {**os.environ, **self.env}.items() if value is not None}
+        command = [sys.executable, "-m", "aitrader", "user", "create", name, "--role", role, "--password-stdin"]
+        made = subprocess.run(
+            command, env=env, input=password, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert made.returncode == 0, made.stderr
+        return made.stdout + made.stderr
+
+    def trader_token(self, name: str) -> str:
+        """Make a trader with a token that may do all that traders may; return the token."""
+        self.create_user(name, f"a password for {name}")
+        scopes = "jobs:read,jobs:write,signals:read,signals:write,orders:read,orders:write,data:write"
+        made = self.run("token", "create", "--user", name, "--name", "tests", "--scopes", scopes)
+        token = made.wait_for_line(r"ait_\w+", 30).group()
+        assert made.wait(10) == 0, made.describe()
+        return token
 
     def migrate(self) -> None:
         """Bring the database to head."""
@@ -128,15 +166,17 @@ class Stack:
         """Start the API (``serve`` or ``up``) and wait until it answers."""
         process = self.run(command, "--port", str(port))
         self.url = process.wait_for_line(r"http://127\.0\.0\.1:\d+", 30).group()
+        assert self.token  # before anything is killed
         return process
 
     def post(self, job_type: str, key: str, client: httpx2.Client | None = None, **payload: Any) -> str:
         """Submit one job, again and again until it is acknowledged; return its id."""
         body = {"job_type": job_type, "payload": payload}
         http = client or httpx2.Client()
+        headers = {**self.headers, "Idempotency-Key": key}
 
         def accepted() -> str | None:
-            answer = http.post(f"{self.url}/jobs", json=body, headers={"Idempotency-Key": key}, timeout=5)
+            answer = http.post(f"{self.url}/jobs", json=body, headers=headers, timeout=5)
             assert answer.status_code in (200, 202), answer.text
             return str(answer.json()["id"])
 
@@ -144,7 +184,7 @@ class Stack:
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job as the API shows it."""
-        answer = httpx2.get(f"{self.url}/jobs/{job_id}", timeout=5)
+        answer = httpx2.get(f"{self.url}/jobs/{job_id}", headers=self.headers, timeout=5)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -39,6 +40,8 @@ class SqlUsers:
 
     def find(self, name: str) -> User | None:
         """Return a user by username or id."""
+        if "\x00" in name:  # PostgreSQL refuses to look for it
+            return None
         query = select(users).where(or_(users.c.username == name, users.c.id == name))
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _to_user(row)
@@ -46,6 +49,13 @@ class SqlUsers:
     def list(self) -> list[User]:
         """Return all users."""
         return [_to_user(row) for row in self._connection.execute(select(users).order_by(users.c.username))]
+
+    def page(self, *, before_id: str | None, limit: int) -> Sequence[User]:
+        """Return users, newest first."""
+        query = select(users).order_by(users.c.id.desc()).limit(limit)
+        if before_id is not None:
+            query = query.where(users.c.id < before_id)
+        return [_to_user(row) for row in self._connection.execute(query)]
 
     def save(self, user: User) -> User:
         """Write a user back."""
@@ -97,6 +107,14 @@ class SqlTokens:
         if user_id is not None:
             query = query.where(user_tokens.c.user_id == user_id)
         return [_to_token(row) for row in self._connection.execute(query)]
+
+    def page(self, user_id: str, *, before_id: str | None, limit: int) -> Sequence[ApiToken]:
+        """Return tokens of a user, newest first."""
+        query = select(user_tokens).where(user_tokens.c.user_id == user_id)
+        if before_id is not None:
+            query = query.where(user_tokens.c.id < before_id)
+        newest = query.order_by(user_tokens.c.id.desc()).limit(limit)
+        return [_to_token(row) for row in self._connection.execute(newest)]
 
     def revoke(self, token_id: str, at_ms: int) -> None:
         """End a token."""

@@ -266,6 +266,16 @@ login_links = Table(
     Column("expires_at", BigInteger, nullable=False),
 )
 
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", _Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("resource", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,

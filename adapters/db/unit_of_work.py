@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.db.audit import SqlAuditLog
 from adapters.db.engine import READ_ONLY, WRITERS
+from adapters.db.idempotency import SqlIdempotencyKeys
 from adapters.db.identity import SqlLoginFailures, SqlLoginLinks, SqlSessions, SqlTokens, SqlUsers
 from adapters.db.jobs import SqlJobs
 from adapters.db.outbox import SqlOutbox
@@ -72,6 +73,7 @@ class SqlUnitOfWork:
         self.sessions = SqlSessions(self._connection)
         self.login_failures = SqlLoginFailures(self._connection)
         self.login_links = SqlLoginLinks(self._connection)
+        self.idempotency_keys = SqlIdempotencyKeys(self._connection)
         self.audit = SqlAuditLog(self._connection)
         return self
 

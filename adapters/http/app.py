@@ -5,18 +5,23 @@ from __future__ import annotations
 from quart import Quart
 
 from adapters.http import problems
+from adapters.http.auth_routes import auth_routes
 from adapters.http.edge import Edge
 from adapters.http.group_commit import GroupCommit
 from adapters.http.health_routes import health_routes
 from adapters.http.hub import Hub
-from adapters.http.identity import local_owner
+from adapters.http.identity import Guard
 from adapters.http.job_routes import job_routes
 from adapters.http.offload import Offload
 from adapters.http.pages import document_of, pages
+from adapters.http.rates import Rates
+from adapters.http.recheck import Recheck
 from adapters.http.services import HttpOptions, HttpServices
 from adapters.http.socket_routes import socket_routes
 from adapters.http.state import HttpState
+from adapters.http.token_routes import token_routes
 from adapters.http.topics import topics_of
+from adapters.http.user_routes import user_routes
 
 _STATE = "aitrader"
 
@@ -34,10 +39,19 @@ def create_app(services: HttpServices, options: HttpOptions | None = None) -> Qu
     state = _state(services, options)
     app.extensions[_STATE] = state
     problems.install(app)
-    for routes in (job_routes(state), health_routes(state), pages(app, state), socket_routes(state)):
+    state.guard.install(app)
+    for routes in (
+        job_routes(state),
+        health_routes(state),
+        auth_routes(state),
+        token_routes(state),
+        user_routes(state),
+        pages(app, state),
+        socket_routes(state),
+    ):
         app.register_blueprint(routes)
-    app.before_serving(state.hub.start)
-    app.after_serving(state.hub.stop)
+    app.before_serving(state.start)
+    app.after_serving(state.stop)
     app.asgi_app = Edge(app.asgi_app, options)  # type: ignore[method-assign]
     return app
 
@@ -55,11 +69,23 @@ def openapi_document(app: Quart) -> bytes:
 
 def _state(services: HttpServices, options: HttpOptions) -> HttpState:
     offload = Offload(options.threads, options.max_in_flight)
+    authenticate = services.identity.authenticate
+    rates = Rates(options.rate_limit, options.anonymous_rate_limit, options.rate_store_url)
+    hub = Hub(
+        topics_of(services),
+        services.events,
+        services.bus,
+        offload,
+        max_clients=options.max_ws_clients,
+        max_per_user=options.max_user_sockets,
+        heal_interval=options.heal_interval,
+        send_timeout=options.send_timeout,
+    )
     return HttpState(
         services=services,
         options=options,
-        principal=local_owner(services.user_id),
         offload=offload,
+        logins=Offload(options.login_threads, options.max_logins),
         submit=GroupCommit(
             offload,
             services.prepare_job,
@@ -67,13 +93,8 @@ def _state(services: HttpServices, options: HttpOptions) -> HttpState:
             max_batch=options.max_batch,
             max_waiting=options.max_waiting,
         ),
-        hub=Hub(
-            topics_of(services),
-            services.events,
-            services.bus,
-            offload,
-            max_clients=options.max_ws_clients,
-            heal_interval=options.heal_interval,
-            send_timeout=options.send_timeout,
-        ),
+        hub=hub,
+        rates=rates,
+        guard=Guard(authenticate, offload, rates, options.allowed_origins),
+        recheck=Recheck(authenticate, offload, lambda: hub.clients, options.recheck_interval),
     )

@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.identity.model import Principal
+
 MAX_FRAMES = 256
 MAX_BYTES = 1_048_576
 
+NOT_AUTHENTICATED = 4401
 TOO_SLOW = 4408
 RESUME_IMPOSSIBLE = 4409
 TOO_MANY = 4429
@@ -37,11 +40,19 @@ class Subscription:
 class Client:
     """What a socket watches, and its outgoing half. Belongs to the event loop.
 
-    ``commands`` are done one after another by the socket's own task; ``resyncs`` holds what lost its place.
+    ``topics`` are those that it may watch. ``commands`` are done one after another by the socket's own task;
+    ``resyncs`` holds what lost its place.
     """
 
-    def __init__(self, user_id: str, send: Callable[[str], Awaitable[None]], send_timeout: float) -> None:
-        self.user_id = user_id
+    def __init__(
+        self,
+        principal: Principal,
+        topics: frozenset[str],
+        send: Callable[[str], Awaitable[None]],
+        send_timeout: float,
+    ) -> None:
+        self.principal = principal
+        self.topics = topics
         self.subscriptions: dict[str, Subscription] = {}
         self.resyncs: dict[str, Subscription] = {}
         self.commands: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
@@ -52,6 +63,11 @@ class Client:
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
         self._closed: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+
+    @property
+    def user_id(self) -> str:
+        """Whose socket it is."""
+        return self.principal.user_id
 
     def offer(self, frame: str) -> None:
         """Queue a frame; a client over its bound is closed, never sent less than it asked for."""

@@ -1,4 +1,4 @@
-"""Facts of the request being answered, for logs and problem responses."""
+"""Facts of the request being answered, for logs, problem responses and whoever must know who asks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import random
 import re
 from contextvars import ContextVar
 
+from adapters.http.network import Remote
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 request_path: ContextVar[str] = ContextVar("request_path", default="")
+remote: ContextVar[Remote] = ContextVar("remote", default=Remote())  # noqa: B039 - it is frozen
 
 _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from quart import Blueprint, Response
 
 from adapters.http import schemas
+from adapters.http.access import Access
+from adapters.http.context import remote
+from adapters.http.identity import sees_details
 from adapters.http.openapi import Operation, documented
 from adapters.http.representations import json_response
 from adapters.http.state import HttpState
@@ -40,39 +43,47 @@ def _add_whole(routes: Blueprint, state: HttpState) -> None:
     @documented(
         Operation(
             tag="health",
+            access=Access.PUBLIC,
             responses={200: schemas.Health, 503: schemas.Health},
             notes={200: "It works, perhaps degraded.", 503: _DOWN},
         )
     )
     async def health() -> Response:
-        """Say how the whole and each of its parts is."""
+        """Say how the whole is.
+
+        Each part is shown to programs of this machine, and to those who have the scope `metrics:read`.
+        """
         components = await state.offload(report.all)
         status = overall(components)
-        body = {
-            "status": status,
-            "version": state.services.version,
-            "components": [component_view(component) for component in components],
-        }
+        body: dict[str, object] = {"status": status}
+        if sees_details():
+            body["version"] = state.services.version
+            body["components"] = [component_view(component) for component in components]
         return json_response(body, 503 if status == "down" else 200)
 
     @routes.get("/health/services")
-    @documented(Operation(tag="health", responses={200: schemas.ServicesHealth}))
+    @documented(Operation(tag="health", access=Access.PUBLIC, responses={200: schemas.ServicesHealth}))
     async def health_services() -> Response:
         """Say how the outside services are; `off` when not configured."""
         services = await state.offload(report.services)
-        return json_response({"services": [component_view(service) for service in services]})
+        body: dict[str, object] = {"status": overall(services)}
+        if sees_details():
+            body["services"] = [component_view(service) for service in services]
+        return json_response(body)
 
 
 def _add_components(routes: Blueprint, state: HttpState) -> None:
     operation = Operation(
         tag="health",
+        access=Access.PUBLIC,
         responses={200: schemas.Component, 503: schemas.Component},
         notes={200: "It works, or is not configured.", 503: _DOWN},
     )
 
     async def answer(name: str) -> Response:
         component = await state.offload(state.services.health.check, name)
-        return json_response(component_view(component), 503 if component.status == "down" else 200)
+        body = component_view(component) if sees_details() else {"status": component.status}
+        return json_response(body, 503 if component.status == "down" else 200)
 
     @routes.get("/health/db")
     @documented(operation)
@@ -89,7 +100,7 @@ def _add_components(routes: Blueprint, state: HttpState) -> None:
 
 def _add_probes(routes: Blueprint, state: HttpState) -> None:
     @routes.get("/health/live")
-    @documented(Operation(tag="health", responses={200: schemas.Liveness}))
+    @documented(Operation(tag="health", access=Access.PROBE, responses={200: schemas.Liveness}))
     async def live() -> Response:
         """Say that the process answers.
 
@@ -101,6 +112,7 @@ def _add_probes(routes: Blueprint, state: HttpState) -> None:
     @documented(
         Operation(
             tag="health",
+            access=Access.PROBE,
             responses={200: schemas.Readiness, 503: schemas.Readiness},
             notes={200: "Send requests here.", 503: "Send no requests here now."},
         )
@@ -108,10 +120,13 @@ def _add_probes(routes: Blueprint, state: HttpState) -> None:
     async def ready() -> Response:
         """Say whether requests and jobs are safe here.
 
-        Not ready while the process is stopping.
+        Not ready while the process is stopping. Programs of this machine are told the reasons.
         """
         if state.draining:
-            return json_response({"status": "not_ready", "reasons": ["stopping"]}, 503)
-        is_ready, reasons = await state.offload(state.services.health.ready)
-        status = "ready" if is_ready else "not_ready"
-        return json_response({"status": status, "reasons": reasons}, 200 if is_ready else 503)
+            is_ready, reasons = False, ["stopping"]
+        else:
+            is_ready, reasons = await state.offload(state.services.health.ready)
+        body: dict[str, object] = {"status": "ready" if is_ready else "not_ready"}
+        if remote.get().loopback:
+            body["reasons"] = reasons
+        return json_response(body, 200 if is_ready else 503)

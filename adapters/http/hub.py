@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from adapters.http import frames
+from adapters.http.access import insufficient
 from adapters.http.client import RESTARTING, RESUME_IMPOSSIBLE, Client, Filter, Subscription
 from adapters.http.offload import Offload
 from adapters.http.topics import Items, Topic
 from domain.common.errors import AITraderError
 from domain.common.events import EventBus, PublishedEvent
 from domain.common.unit_of_work import UnitOfWork
+from domain.identity.model import Principal
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Hub:
         offload: Offload,
         *,
         max_clients: int,
+        max_per_user: int,
         heal_interval: float,
         send_timeout: float,
     ) -> None:
@@ -67,6 +70,7 @@ class Hub:
         self._bus = bus
         self._offload = offload
         self._max_clients = max_clients
+        self._max_per_user = max_per_user
         self._heal_interval = heal_interval
         self._send_timeout = send_timeout
         self._streams: dict[Key, _Stream] = {}
@@ -110,11 +114,18 @@ class Hub:
         """Whether new clients are refused because the process is stopping."""
         return self._draining
 
-    def join(self, user_id: str, send: Callable[[str], Awaitable[None]]) -> Client | None:
-        """Return a new client; None when there are too many."""
-        if len(self._clients) >= self._max_clients:
+    @property
+    def clients(self) -> Collection[Client]:
+        """The clients there are."""
+        return self._clients
+
+    def join(self, principal: Principal, send: Callable[[str], Awaitable[None]]) -> Client | None:
+        """Return a new client; None when there are too many, in all or of this user."""
+        of_user = sum(client.user_id == principal.user_id for client in self._clients)
+        if len(self._clients) >= self._max_clients or of_user >= self._max_per_user:
             return None
-        client = Client(user_id, send, self._send_timeout)
+        topics = frozenset(name for name, topic in self.topics.items() if topic.allows(principal))
+        client = Client(principal, topics, send, self._send_timeout)
         self._clients.add(client)
         return client
 
@@ -139,9 +150,12 @@ class Hub:
         """Hand the client a topic's events: all of those after ``resume``, or a snapshot and all after it.
 
         Raises:
+            Denied: the client may not watch this; nothing is subscribed.
             Unavailable: the database did not answer; nothing is subscribed.
         """
         self.unsubscribe(client, name)
+        if name not in client.topics:
+            raise insufficient(self.topics[name].scope or "")
         key = self._key(client, name)
         stream = self._streams.setdefault(key, _Stream(key))
         stream.joining += 1
@@ -255,7 +269,7 @@ class Hub:
             subscription = client.subscriptions[event.topic]
             if event.seq > subscription.position:
                 subscription.position = event.seq
-                if subscription.wants(event.data):
+                if event.topic in client.topics and subscription.wants(event.data):
                     frame = frame or frames.event_frame(event)  # once per event, not per client
                     client.offer(frame)
 

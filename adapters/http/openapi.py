@@ -11,9 +11,12 @@ from quart import Quart
 from quart_schema import QuartSchema
 from quart_schema.documentation import document_headers, document_querystring, document_request, document_response
 from quart_schema.openapi import Info, OpenAPIProvider, Tag
-from werkzeug.routing.rules import Rule
+from werkzeug.routing.rules import Rule as RoutingRule
 
+from adapters.http.access import Access, Rule, declare, is_open
+from adapters.http.identity import CSRF_HEADER
 from adapters.http.schemas import Problem
+from domain.identity.model import Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 Schema = dict[str, Any]
@@ -27,21 +30,50 @@ _PATH_PARAMETERS: dict[str, Schema] = {
         "example": "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0f10",
     },
     "name": {"description": "name of the artifact", "schema": {"type": "string"}, "example": "equity.csv"},
+    "token_id": {
+        "description": "id of the token",
+        "schema": {"type": "string", "format": "uuid"},
+        "example": "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0f11",
+    },
+    "user_id": {
+        "description": "id of the user",
+        "schema": {"type": "string", "format": "uuid"},
+        "example": "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0f12",
+    },
 }
+_SECURITY_SCHEMES: Schema = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API token"},
+    "csrf": {
+        "type": "apiKey",
+        "in": "header",
+        "name": CSRF_HEADER,
+        "description": "with a session, for every change: the csrf_token of GET /auth/session; Origin must be ours",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "aitrader",
+        "description": "the session of a browser; over TLS the cookie is named __Host-aitrader",
+    },
+}
+_SAFE_METHODS = frozenset({"get", "head", "options", "trace"})
 _HEADER_NAMES = {"etag": "ETag"}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What the document says of a route, beyond its docstring.
+    """What a route is, beyond its docstring: who may use it, and what the document says of it.
 
     Args:
+        access: a scope, or what else lets one in; enforced before the route is called.
+        hidden: the document leaves the route out.
         responses: model by status; ``media`` instead gives {status: {media type: schema}} for what is no JSON model.
         problems: statuses of problem responses worth listing; any other is the ``default``.
         problem_notes: description by status.
     """
 
     tag: str
+    access: Rule
     responses: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     media: Mapping[int, Mapping[str, Schema]] = field(default_factory=dict)
     request: type[BaseModel] | None = None
@@ -50,12 +82,16 @@ class Operation:
     response_headers: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     notes: Mapping[int, str] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
+    hidden: bool = False
 
 
 def documented(operation: Operation) -> Callable[[F], F]:
-    """Attach documentation to a route."""
+    """Say who may use a route, and attach its documentation."""
 
     def decorate(function: F) -> F:
+        declare(function, operation.access)
+        if operation.hidden:
+            return function
         setattr(function, _EXTRA, operation)
         if operation.query is not None:
             document_querystring(cast("Any", operation.query))(function)
@@ -74,12 +110,12 @@ def documented(operation: Operation) -> Callable[[F], F]:
 class Provider(OpenAPIProvider):
     """Named component schemas, sorted output, string statuses, headers where they belong."""
 
-    def generate_rules(self) -> Iterable[Rule]:
+    def generate_rules(self) -> Iterable[RoutingRule]:
         """Return the documented rules, by path."""
         rules = [rule for rule in self._app.url_map.iter_rules() if self._operation(rule) is not None]
         return sorted(rules, key=lambda rule: (rule.rule, sorted(rule.methods or ())))
 
-    def generate_methods(self, rule: Rule) -> Iterable[str]:
+    def generate_methods(self, rule: RoutingRule) -> Iterable[str]:
         """Return the methods of a rule, sorted."""
         return sorted(super().generate_methods(rule))
 
@@ -104,14 +140,15 @@ class Provider(OpenAPIProvider):
             parameter["name"] = _header_name(parameter["name"])
         return [_without_null(parameter) for parameter in parameters], definitions
 
-    def build_paths(self, rule: Rule) -> tuple[Schema, Schema]:
+    def build_paths(self, rule: RoutingRule) -> tuple[Schema, Schema]:
         """Return the path object of a rule and the component schemas that it needs."""
         paths, components = super().build_paths(rule)
         operation = self._operation(rule)
         assert operation is not None
         for methods in paths.values():
-            for spec in methods.values():
+            for method, spec in methods.items():
                 _finish(spec, operation, components)
+                spec["security"] = _security(method, operation.access)
         return paths, components
 
     def schema(self) -> Schema:
@@ -128,10 +165,11 @@ class Provider(OpenAPIProvider):
                     "content": {"application/problem+json": {"schema": _ref("Problem")}},
                 }
             },
+            "securitySchemes": _SECURITY_SCHEMES,
         }
         return found
 
-    def _operation(self, rule: Rule) -> Operation | None:
+    def _operation(self, rule: RoutingRule) -> Operation | None:
         return getattr(self._app.view_functions.get(rule.endpoint), _EXTRA, None)
 
 
@@ -174,7 +212,8 @@ def _finish(spec: Schema, operation: Operation, components: Schema) -> None:
             del target["content"]
     if "503" in responses:  # the answer of the route itself; an overloaded server answers with a problem
         responses["503"]["content"]["application/problem+json"] = {"schema": _ref("Problem")}
-    responses.update({str(status): _PROBLEM_REF for status in operation.problems})
+    refusals = (429,) if is_open(operation.access) else (401, 403, 429)
+    responses.update({str(status): _PROBLEM_REF for status in (*operation.problems, *refusals)})
     responses["default"] = _PROBLEM_REF
     spec["responses"] = dict(sorted(responses.items()))
     if "requestBody" in spec:
@@ -182,6 +221,14 @@ def _finish(spec: Schema, operation: Operation, components: Schema) -> None:
         _hoist(spec["requestBody"]["content"]["application/json"], components)
     if not spec["parameters"]:
         del spec["parameters"]
+
+
+def _security(method: str, rule: Rule) -> list[Schema]:
+    if is_open(rule):
+        return []
+    roles = [rule.value] if isinstance(rule, Scope) else [Scope.ADMIN.value] if rule is Access.OWN else []
+    session = {"session": roles} if method.lower() in _SAFE_METHODS else {"session": roles, "csrf": []}
+    return [{"bearer": roles}, session]
 
 
 def _hoist(content: Schema, components: Schema) -> None:

@@ -11,6 +11,8 @@ import orjson
 from quart import Blueprint, Quart, Response, request
 
 from adapters.http import openapi, schemas
+from adapters.http.access import Access
+from adapters.http.identity import knows_version
 from adapters.http.openapi import Operation, documented
 from adapters.http.representations import json_response
 from adapters.http.state import HttpState
@@ -33,20 +35,29 @@ _LINKS = {
 }
 _TAGS = {
     "jobs": "Submit work, watch it, cancel it, fetch what it made.",
+    "auth": "Log in and out in a browser.",
     "health": "How this installation is.",
     "status": "What this server is.",
+    "tokens": "What programs prove themselves with.",
+    "users": "Who may use this installation; for administrators.",
 }
 _DESCRIPTION = """\
+Send `Authorization: Bearer TOKEN`; `aitrader token create` and `POST /tokens` make tokens. A browser logs in at
+`/auth/login` and gets a cookie; every change then needs `X-CSRF-Token`. Tokens in URLs are refused. `RateLimit-*`
+headers say what is left; 429 says with `Retry-After` when to come back.
+
 Errors are RFC 9457 problems (`application/problem+json`) whose `code` is stable. Send `X-Request-ID` to find a
 request in the log; every answer has one. Times are UTC, RFC 3339. Unknown fields and parameters are refused.
 
-**WebSocket `/ws`** sends what happens. Send `{"action":"subscribe","topics":["job_updates"]}`; also `unsubscribe`
-and `ping`. Events are `{"event":"job_updates","seq":1842,"time":"…Z","data":{…}}`, with `seq` counting up by one per
-topic. After `subscribed {topic, seq}` comes a `snapshot`, then every event with a higher `seq`. To continue after a
-lost connection, add `"resume":{"job_updates":1841}`: you get what you missed, or `gap {topic, from, to}` and a
-snapshot. `"filters":{"job_updates":{"status":["succeeded"]}}` (also `job_id`, `job_type`) leaves out the rest; `seq`
-then skips what was left out. Topics: `job_updates`, `system_status`. Close codes: 1008 bad frames, 1009 frame too
-big, 1012 server restarting, 4408 too slow, 4429 too many clients.
+**WebSocket `/ws`** sends what happens. Open it with the same `Authorization` header, or, where that is not possible,
+offer the subprotocols `aitrader.v1` and `bearer.TOKEN`; a page of ours is let in by its cookie. Then send
+`{"action":"subscribe","topics":["job_updates"]}`; also `unsubscribe` and `ping`. Events are
+`{"event":"job_updates","seq":1842,"time":"…Z","data":{…}}`, with `seq` counting up by one per topic. After
+`subscribed {topic, seq}` comes a `snapshot`, then every event with a higher `seq`. To continue after a lost
+connection, add `"resume":{"job_updates":1841}`: you get what you missed, or `gap {topic, from, to}` and a snapshot.
+`"filters":{"job_updates":{"status":["succeeded"]}}` (also `job_id`, `job_type`) leaves out the rest; `seq` then skips
+what was left out. Topics: `job_updates` (needs `jobs:read`), `system_status`. Close codes: 1008 bad frames, 1009
+frame too big, 1012 server restarting, 4401 credentials ended, 4408 too slow, 4429 too many clients or messages.
 """
 _STATUS_PAGE = """\
 <!doctype html>
@@ -61,7 +72,7 @@ _STATUS_PAGE = """\
 <body>
 <main>
 <h1>AITrader</h1>
-<p>Version {version}, <strong>{status}</strong>.</p>
+<p>{version}<strong>{status}</strong>.</p>
 <ul>
 {links}
 </ul>
@@ -130,6 +141,7 @@ def _add_root(routes: Blueprint, state: HttpState) -> None:
     @documented(
         Operation(
             tag="status",
+            access=Access.PUBLIC,
             responses={200: schemas.Status},
             media={200: html},
             notes={200: "JSON, or a small page for a browser."},
@@ -140,10 +152,12 @@ def _add_root(routes: Blueprint, state: HttpState) -> None:
         status = "stopping" if state.draining else "running"
         accepted = request.accept_mimetypes
         if accepted["text/html"] > accepted["application/json"]:
-            response = _page(_render(state, status), _STATUS_CSP)
+            response = page(_render(state, status), _STATUS_CSP)
         else:
             links = {name: path for name, path in _LINKS.items() if state.options.docs or name not in _DOCS}
-            body = {"name": "AITrader", "version": state.services.version, "status": status, "links": links}
+            body = {"name": "AITrader", "status": status, "links": links}
+            if knows_version():
+                body["version"] = state.services.version
             response = json_response(body)
         response.headers["Vary"] = "Accept"
         return response
@@ -158,24 +172,26 @@ def _render(state: HttpState, status: str) -> str:
         for name, path in _LINKS.items()
         if name != "websocket" and (state.options.docs or name not in _DOCS)
     )
-    return _STATUS_PAGE.format(version=escape(state.services.version), status=escape(status), links=links)
+    version = f"Version {escape(state.services.version)}, " if knows_version() else ""
+    return _STATUS_PAGE.format(version=version, status=escape(status), links=links)
 
 
-def _page(text: str, policy: str) -> Response:
+def page(text: str, policy: str) -> Response:
+    """Return an HTML page under a content security policy."""
     response = Response(text, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
 def _add_docs(routes: Blueprint, document: Callable[[], bytes]) -> None:
     @routes.get("/docs")
+    @documented(Operation(tag="status", access=Access.PUBLIC, hidden=True))
     async def docs() -> Response:
-        return _page(_DOCS_PAGE, _DOCS_CSP)
+        return page(_DOCS_PAGE, _DOCS_CSP)
 
     @routes.get("/openapi.json")
+    @documented(Operation(tag="status", access=Access.PUBLIC, hidden=True))
     async def openapi_json() -> Response:
         response = Response(document(), content_type="application/json")
         response.headers["Cache-Control"] = "no-cache"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from domain.common.errors import (
     TooLarge,
     Unavailable,
 )
+from domain.identity.model import TooManyAttempts, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -29,24 +31,30 @@ RETRY_AFTER_S = 1
 
 _STATUS: tuple[tuple[type[AITraderError], int], ...] = (
     (Malformed, 400),
+    (Unauthenticated, 401),
     (Denied, 403),
     (NotFound, 404),
     (Conflict, 409),
     (TooLarge, 413),
     (Invalid, 422),
+    (TooManyAttempts, 429),
     (Unavailable, 503),
 )
 _TITLES = {
     400: "Bad request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     408: "Request timeout",
     409: "Conflict",
     413: "Content too large",
+    414: "URI too long",
     415: "Unsupported media type",
     416: "Range not satisfiable",
     422: "Unprocessable content",
+    429: "Too many requests",
+    431: "Request header fields too large",
     500: "Internal server error",
     503: "Service unavailable",
 }
@@ -67,8 +75,19 @@ _DETAILS = {
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Content-Range")
 
 
+class Refused(AITraderError):
+    """A refusal that only means something over HTTP."""
+
+    def __init__(self, status: int, detail: str, *, code: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail, code=code)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
 def status_of(error: AITraderError) -> int:
     """Return the HTTP status of an error's category."""
+    if isinstance(error, Refused):
+        return error.status
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
@@ -94,6 +113,17 @@ def problem_of(error: AITraderError) -> dict[str, Any]:
     return problem(status, error.code, error.detail, error.errors)
 
 
+def headers_of(error: AITraderError) -> dict[str, str]:
+    """Return the headers that go with an error."""
+    if isinstance(error, Refused):
+        return error.headers
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"Retry-After": str(RETRY_AFTER_S)} if status_of(error) == 503 else {}
+
+
 def install(app: Quart) -> None:
     """Answer every error of ``app`` with a problem."""
     app.register_error_handler(AITraderError, _domain)
@@ -105,7 +135,9 @@ async def _domain(error: AITraderError) -> Response:
     body = problem_of(error)
     if body["status"] == 500:
         log.error("request failed", exc_info=error, extra={"request_id": request_id.get()})
-    return _response(body)
+    response = _response(body)
+    response.headers.update(headers_of(error))
+    return response
 
 
 async def _framework(error: HTTPException) -> Response:
@@ -132,6 +164,4 @@ def _internal() -> str:
 def _response(body: dict[str, Any]) -> Response:
     response = Response(dump_json(body), status=body["status"], content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
-    if body["status"] == 503:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

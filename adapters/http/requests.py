@@ -22,6 +22,7 @@ DEFAULT_LIMIT = 50
 
 _JOB_FIELDS = frozenset({"job_type", "payload", "priority", "run_at", "max_attempts"})
 _LIST_FIELDS = frozenset({"status", "job_type", "created_after", "created_before", "limit", "cursor"})
+_PAGE = frozenset({"limit", "cursor"})
 _JOB_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
@@ -141,6 +142,21 @@ def list_query(query: MultiDict[str, str], user_id: str) -> tuple[JobFilter, str
     return found, None if cursor is None else read_cursor(cursor), limit
 
 
+def page_query(query: MultiDict[str, str]) -> tuple[str | None, int]:
+    """Return the id to continue before, and the limit, of a list that has no filters.
+
+    Raises:
+        Malformed: the cursor is not one of ours.
+        Invalid: an unknown or repeated parameter, or a bad value.
+    """
+    problems = [FieldError(field_path((name,)), "is not a known parameter") for name in query if name not in _PAGE]
+    problems += [FieldError(name, "must be given once") for name in sorted(_PAGE) if len(query.getlist(name)) > 1]
+    limit = _limit(query.get("limit"), problems)
+    refuse_query(problems)
+    cursor = query.get("cursor")
+    return None if cursor is None else read_cursor(cursor), limit
+
+
 def no_query(query: MultiDict[str, str]) -> None:
     """Refuse any query parameter.
 
@@ -182,13 +198,13 @@ def _limit(value: str | None, problems: list[FieldError]) -> int:
     return int(value)
 
 
-def write_cursor(job_id: str) -> str:
-    """Return the opaque cursor that continues before a job."""
-    return base64.urlsafe_b64encode(uuid.UUID(job_id).bytes).decode().rstrip("=")
+def write_cursor(before_id: str) -> str:
+    """Return the opaque cursor that continues before an id."""
+    return base64.urlsafe_b64encode(uuid.UUID(before_id).bytes).decode().rstrip("=")
 
 
 def read_cursor(cursor: str) -> str:
-    """Return the job id of a cursor.
+    """Return the id of a cursor.
 
     Raises:
         Malformed: it is not one of ours.

@@ -14,11 +14,13 @@ ComponentStatus = Literal["ok", "degraded", "down", "off"]
 _JOB_ID = "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0f10"
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Base of all: no unknown fields."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class FieldProblem(_Model):
+class FieldProblem(Model):
     """One thing wrong with one field."""
 
     field: str = Field(examples=["payload.symbols.0"])
@@ -38,7 +40,7 @@ class Problem(BaseModel):
     errors: list[FieldProblem]
 
 
-class ArtifactInfo(_Model):
+class ArtifactInfo(Model):
     """A file that a job made."""
 
     name: str = Field(examples=["equity.csv"])
@@ -50,7 +52,7 @@ class ArtifactInfo(_Model):
     )
 
 
-class Job(_Model):
+class Job(Model):
     """One run of a job type."""
 
     id: UUID = Field(examples=[_JOB_ID])
@@ -78,14 +80,14 @@ class Job(_Model):
     finished_at: datetime | None = Field(examples=[None])
 
 
-class JobPage(_Model):
+class JobPage(Model):
     """Jobs, newest first. ``next_cursor`` is null on the last page."""
 
     items: list[Job]
     next_cursor: str | None = Field(examples=[None])
 
 
-class NewJobRequest(_Model):
+class NewJobRequest(Model):
     """A job to run."""
 
     job_type: str = Field(description="a name from GET /job-types", min_length=1, max_length=64)
@@ -97,7 +99,7 @@ class NewJobRequest(_Model):
     max_attempts: int | None = Field(default=None, ge=1, le=20, description="null: as the job type says")
 
 
-class JobQuery(_Model):
+class JobQuery(Model):
     """Filters of GET /jobs."""
 
     status: JobStatus | None = Field(default=None, description="only jobs in this state")
@@ -110,30 +112,30 @@ class JobQuery(_Model):
     )
 
 
-class IdempotencyHeaders(_Model):
-    """Headers of POST /jobs."""
+class IdempotencyHeaders(Model):
+    """Headers of requests that create something."""
 
     idempotency_key: str | None = Field(
         default=None,
         pattern=r"^[\x21-\x7e]{1,255}$",
-        description="makes repeating this request harmless: the same key and body give the same job",
+        description="makes repeating this request harmless: the same key and body give what the first one made",
     )
 
 
-class LocationHeaders(_Model):
-    """Headers of a response that names a job."""
+class LocationHeaders(Model):
+    """Headers of a response that names what it made."""
 
-    location: str = Field(json_schema_extra={"format": "uri-reference"}, description="path of the job")
+    location: str = Field(json_schema_extra={"format": "uri-reference"}, description="path of what was made")
 
 
-class ArtifactHeaders(_Model):
+class ArtifactHeaders(Model):
     """Headers of a file."""
 
     etag: str = Field(description="the SHA-256 of the content, in quotes")
     content_disposition: str = Field(description="attachment, with the name of the file")
 
 
-class JobType(_Model):
+class JobType(Model):
     """A kind of job that this installation can run."""
 
     name: str = Field(examples=["backtest"])
@@ -148,53 +150,54 @@ class JobType(_Model):
     example: dict[str, Any] = Field(description="a payload that validates")
 
 
-class JobTypeList(_Model):
+class JobTypeList(Model):
     """The job types of this installation, sorted by name."""
 
     items: list[JobType]
 
 
-class Status(_Model):
+class Status(Model):
     """What this server is and where to go."""
 
     name: Literal["AITrader"]
-    version: str = Field(examples=["0.1.0"])
+    version: str = Field(default="", description="only with credentials, or from this machine", examples=["0.1.0"])
     status: Literal["running", "stopping"]
     links: dict[str, str] = Field(examples=[{"docs": "/docs", "health": "/health", "jobs": "/jobs"}])
 
 
-class Component(_Model):
-    """How one component is. ``off``: not configured."""
+class Component(Model):
+    """How one component is. ``off``: not configured. Strangers see its status only."""
 
-    name: str = Field(examples=["db"])
+    name: str = Field(default="", examples=["db"])
     status: ComponentStatus
-    detail: str = Field(examples=[""])
-    latency_ms: float | None = Field(examples=[0.8])
-    checked_at: datetime = Field(examples=["2026-01-31T09:30:00.000Z"])
+    detail: str = Field(default="", examples=[""])
+    latency_ms: float | None = Field(default=None, examples=[0.8])
+    checked_at: datetime | None = Field(default=None, examples=["2026-01-31T09:30:00.000Z"])
 
 
-class Health(_Model):
-    """How the whole is: ``down`` without the database, ``degraded`` when another part fails."""
+class Health(Model):
+    """How all is: ``down`` without the database, ``degraded`` when another part fails. Strangers see only that."""
 
     status: Literal["ok", "degraded", "down"]
-    version: str = Field(examples=["0.1.0"])
-    components: list[Component]
+    version: str = Field(default="", examples=["0.1.0"])
+    components: list[Component] = []
 
 
-class ServicesHealth(_Model):
-    """How the outside services are."""
+class ServicesHealth(Model):
+    """How the outside services are. Strangers see the status only."""
 
-    services: list[Component]
+    status: Literal["ok", "degraded", "down"]
+    services: list[Component] = []
 
 
-class Liveness(_Model):
+class Liveness(Model):
     """The process answers."""
 
     status: Literal["live"]
 
 
-class Readiness(_Model):
-    """Whether requests and jobs are safe here, and why not."""
+class Readiness(Model):
+    """Whether requests and jobs are safe here; on this machine also why not."""
 
     status: Literal["ready", "not_ready"]
-    reasons: list[str] = Field(examples=[[]])
+    reasons: list[str] = Field(default=[], examples=[[]])

@@ -11,7 +11,9 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _ABORT_S = 1.0
 _DEAD_PEER_MS = 20_000
+_HANDSHAKE_S = 5.0
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
 
@@ -99,6 +102,7 @@ async def serve(
     listener: socket.socket | None = None,
     drain_s: float = 0.0,
     grace_s: float = 3.0,
+    tls: tuple[Path, Path] | None = None,
 ) -> None:
     """Serve until ``stop``, then end within about ``drain_s + grace_s`` + 3 seconds whatever clients do.
 
@@ -108,17 +112,22 @@ async def serve(
         listener: made by ``open_listener`` earlier, to learn of a taken port before anything else starts.
         drain_s: how long to go on answering while ``/health/ready`` says 503, for load balancers to notice.
         grace_s: how long requests in progress may take to end.
+        tls: PEM files of the certificate chain and of the private key; serves HTTPS.
 
     Raises:
-        Invalid: the port is in use.
+        Invalid: the port is in use, or the TLS files are not usable.
     """
+    context = None if tls is None else tls_context(*tls)
     listener = listener or open_listener(host, port)
     try:
         await app.startup()
         connections = _Connections(app)
-        server = await asyncio.start_server(connections.handle, sock=listener)
+        handshake_s = None if context is None else _HANDSHAKE_S
+        server = await asyncio.start_server(
+            connections.handle, sock=listener, ssl=context, ssl_handshake_timeout=handshake_s
+        )
         try:
-            ready(_url(listener))
+            ready(_url(listener, "http" if context is None else "https"))
             await stop.wait()
             await _drain(app, drain_s)
         finally:
@@ -143,13 +152,33 @@ async def _shut_down(app: Quart) -> None:
             await app.shutdown()
     except TimeoutError:
         log.warning("background work did not end in time")
-    state_of(app).offload.close()
+    state_of(app).close()
 
 
-def _url(listener: socket.socket) -> str:
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return how to speak TLS: 1.2 or newer, and HTTP/1.1 inside.
+
+    Raises:
+        Invalid: the files cannot be read, or do not fit together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise Invalid(f"cannot use the TLS files {certificate} and {key}: {error}", code="bad_tls") from None
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password; remove it and protect the file instead")  # never ask on a terminal
+
+
+def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     host = _WILDCARDS.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class _Connections:

@@ -9,9 +9,29 @@ from pathlib import Path
 from domain.common.events import EventBus
 from domain.common.health import HealthReport
 from domain.common.unit_of_work import UnitOfWork
+from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut
+from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
+from domain.identity.users import ChangeUser, CreateUser, FindUser
 from domain.jobs.model import Artifact
 from domain.jobs.ports import JobTypes
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJobs
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityServices:
+    """Use cases of identity. ``authenticate`` and ``log_in`` must be the only ones of their kind in this process."""
+
+    authenticate: Authenticate
+    log_in: LogIn
+    login_by_link: LoginByLink
+    log_out: LogOut
+    issue_token: IssueToken
+    rotate_token: RotateToken
+    revoke_token: RevokeToken
+    list_tokens: ListTokens
+    users: FindUser
+    create_user: CreateUser
+    change_user: ChangeUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +41,6 @@ class HttpServices:
     Args:
         artifact_path: the absolute path of an artifact of a job.
         events: opens a (read-only) unit of work whose outbox the WebSocket hub reads.
-        user_id: whom every request acts as until there are logins.
     """
 
     prepare_job: PrepareJob
@@ -36,7 +55,7 @@ class HttpServices:
     bus: EventBus
     health: HealthReport
     version: str
-    user_id: str
+    identity: IdentityServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +69,19 @@ class HttpOptions:
         max_waiting: how many ``POST /jobs`` may wait for their transaction; more are answered 503.
         body_timeout: how long a request body may take.
         allowed_hosts: accepted ``Host`` names without port; empty accepts any.
-        allowed_origins: origins besides our own that may write and open WebSockets.
+        allowed_origins: origins besides our own whose pages may use the API and open WebSockets; none: CORS is off.
+        trusted_proxies: addresses and networks of proxies whose ``X-Forwarded-*`` headers count.
+        rate_limit: requests per credential, such as ``1200/minute``.
+        anonymous_rate_limit: requests per address without a credential, or with a bad one.
+        rate_store_url: a Redis that shares the counts between processes; None counts in this one.
+        login_threads: how many passwords are checked at once.
+        max_logins: how many logins may run or wait; more are answered 503.
+        max_headers: bytes of all headers together.
+        max_url: bytes of path and query together.
+        recheck_interval: how often the credentials of open sockets are checked again.
+        max_user_sockets: how many sockets one user may have.
+        max_subscriptions: how many topics one socket may watch.
+        max_messages: how many messages per second one socket may send.
         heal_interval: how often the hub looks for events that the bus lost.
         send_timeout: how long one WebSocket frame may take to leave.
     """
@@ -64,6 +95,18 @@ class HttpOptions:
     docs: bool = True
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    rate_limit: str = "1200/minute"
+    anonymous_rate_limit: str = "120/minute"
+    rate_store_url: str | None = None
+    login_threads: int = 2
+    max_logins: int = 32
+    max_headers: int = 16 * 1024
+    max_url: int = 8 * 1024
+    recheck_interval: float = 4.0
     max_ws_clients: int = 1000
+    max_user_sockets: int = 5
+    max_subscriptions: int = 100
+    max_messages: int = 20
     heal_interval: float = 2.0
     send_timeout: float = 5.0

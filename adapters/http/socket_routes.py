@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from functools import partial
 
 from quart import Blueprint, websocket
 
 from adapters.http import frames
+from adapters.http.access import Access
 from adapters.http.client import BAD_FRAMES, DEFECT, NOT_TEXT, TOO_MANY, Client
 from adapters.http.hub import Hub
+from adapters.http.identity import SUBPROTOCOL
+from adapters.http.openapi import Operation, documented
+from adapters.http.services import HttpOptions
 from adapters.http.state import HttpState
 from domain.common.errors import AITraderError, Unavailable
 
@@ -29,16 +34,19 @@ def socket_routes(state: HttpState) -> Blueprint:
     routes = Blueprint("socket", __name__)
 
     @routes.websocket("/ws")
+    @documented(Operation(tag="status", access=Access.ANY, hidden=True))
     async def ws() -> None:
         if state.hub.draining:
             raise Unavailable("the server is restarting", code="stopping")
-        await websocket.accept()
-        client = state.hub.join(state.principal(), websocket.send)
+        principal = await state.guard.socket(Access.ANY)
+        ours = SUBPROTOCOL in websocket.requested_subprotocols  # never say the other one: it holds a token
+        await websocket.accept(subprotocol=SUBPROTOCOL if ours else None)
+        client = state.hub.join(principal, websocket.send)
         if client is None:
             await websocket.close(TOO_MANY, "too many clients")
             return
         try:
-            code, reason = await _Session(client, state.hub).run()
+            code, reason = await _Session(client, state.hub, state.options).run()
         finally:
             state.hub.leave(client)
         with contextlib.suppress(TimeoutError):
@@ -51,9 +59,11 @@ def socket_routes(state: HttpState) -> Blueprint:
 class _Session:
     """A socket from accept to close."""
 
-    def __init__(self, client: Client, hub: Hub) -> None:
+    def __init__(self, client: Client, hub: Hub, options: HttpOptions) -> None:
         self._client = client
         self._hub = hub
+        self._max_subscriptions = options.max_subscriptions
+        self._times: deque[float] = deque(maxlen=options.max_messages)
         self._bad_frames = 0
 
     async def run(self) -> tuple[int, str]:
@@ -79,6 +89,9 @@ class _Session:
         """Read for ever, whatever the rest does: the framework's own queue has no bound."""
         while True:
             message = await websocket.receive()
+            if self._too_fast():
+                self._client.close(TOO_MANY, "too many messages")
+                return
             if not isinstance(message, str):
                 self._client.close(NOT_TEXT, "text frames only")
                 return
@@ -86,6 +99,12 @@ class _Session:
                 self._take(frames.read_frame(message, self._hub.topics))
             except AITraderError as error:
                 self._refuse(error)
+
+    def _too_fast(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        full = len(self._times) == self._times.maxlen and now - self._times[0] < 1.0
+        self._times.append(now)
+        return full
 
     def _take(self, frame: frames.ClientFrame) -> None:
         self._bad_frames = 0
@@ -120,6 +139,10 @@ class _Session:
 
     async def _subscribe(self, frame: frames.Subscribe, topic: str) -> None:
         wanted = {name: frozenset(values) for name, values in frame.filters.get(topic, {}).items()}
+        watched = self._client.subscriptions.keys() | self._client.resyncs.keys()
+        if topic not in watched and len(watched) >= self._max_subscriptions:
+            self._client.close(TOO_MANY, "too many subscriptions")
+            return
         try:
             await self._hub.subscribe(self._client, topic, wanted, frame.resume.get(topic))
         except AITraderError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from adapters.http.services import HttpServices
 from domain.common.events import EVERYONE
 from domain.common.health import component_view
+from domain.identity.model import Principal, Scope
 from domain.jobs.events import TOPIC as JOB_UPDATES
 from domain.jobs.events import job_summary
 from domain.jobs.model import JobFilter
@@ -27,12 +28,18 @@ class Topic:
         audience: the audience of events that a user sees.
         snapshot: the state now, as items shaped like the data of events; may block.
         filters: names of data fields that clients may filter by.
+        scope: what one must be allowed to do; None lets everyone who is known watch.
     """
 
     name: str
     audience: Callable[[str], str]
     snapshot: Callable[[str], Items]
     filters: frozenset[str] = field(default_factory=frozenset)
+    scope: Scope | None = None
+
+    def allows(self, principal: Principal) -> bool:
+        """Return whether someone may watch."""
+        return self.scope is None or self.scope in principal.scopes
 
 
 def topics_of(services: HttpServices) -> Mapping[str, Topic]:
@@ -51,6 +58,7 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
             audience=lambda user_id: user_id,
             snapshot=newest_jobs,
             filters=frozenset({"job_id", "job_type", "status"}),
+            scope=Scope.JOBS_READ,
         ),
         Topic(SYSTEM_STATUS, audience=lambda _user_id: EVERYONE, snapshot=components),
     ]

@@ -13,10 +13,8 @@ from domain.common.errors import Invalid
 
 if TYPE_CHECKING:
     from aitrader.container import Container
+    from domain.identity.model import User
     from domain.market.ports import BarStore
-
-# Until there are logins, everything done on this machine belongs to its owner.
-LOCAL_USER = "owner"
 
 
 def print_json(value: Any) -> None:
@@ -81,6 +79,37 @@ def quiet_logging() -> None:
     context = click.get_current_context(silent=True)
     verbose = bool(context and context.find_root().obj and context.find_root().obj["verbose"])
     set_up_logging(load_settings(), service="cli", level="DEBUG" if verbose else "WARNING")
+
+
+def local_user(container: Container) -> str:
+    """Return the id of the user that commands on this machine act as: its owner."""
+    from aitrader.access import owner_of
+
+    return owner_of(container.find_user(), container.ensure_owner()).id
+
+
+def user_named(container: Container, name: str) -> User:
+    """Return a user by username or id; the owner is made when it is named before the first start.
+
+    Raises:
+        NotFound: there is none; the message says how to make one.
+    """
+    from aitrader.access import owner_of
+    from domain.identity.users import OWNER
+
+    find = container.find_user()
+    return owner_of(find, container.ensure_owner()) if name == OWNER else find(name)
+
+
+def actor() -> str:
+    """Return who runs this command, for the audit log."""
+    import getpass
+    import os
+
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError):  # a container may run under a number that has no name
+        return f"cli:uid {os.getuid()}"
 
 
 def client() -> Container:

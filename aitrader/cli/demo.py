@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aitrader.cli.common import LOCAL_USER, client, json_option, print_json, print_table, say
+from aitrader.cli.common import client, json_option, local_user, print_json, print_table, say
 
 if TYPE_CHECKING:
     from aitrader.container import Container
@@ -83,8 +83,9 @@ def demo(output: Path, as_json: bool) -> None:
 def _submit(container: Container) -> list[tuple[str, str]]:
     from domain.jobs.model import NewJob
 
+    user_id = local_user(container)
     return [
-        (title, container.submit_job()(NewJob(user_id=LOCAL_USER, job_type=kind, payload=payload)).job.id)
+        (title, container.submit_job()(NewJob(user_id=user_id, job_type=kind, payload=payload)).job.id)
         for title, kind, payload in RUNS
     ]
 

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 _LEAST_FREE_BYTES = 1 << 30
 _MOST_SKEW_MS = 1000
 # What a check needs another to have found in order; without that it is left out.
-_NEEDS = {"migrations": "database", "workers": "migrations", "jobs": "migrations", "clock": "database"}
+_NEEDS = {
+    "migrations": "database",
+    "workers": "migrations",
+    "jobs": "migrations",
+    "owner": "migrations",
+    "exposure": "migrations",
+    "audit log": "migrations",
+    "clock": "database",
+}
+_LAST_LINES = 1000
 _HINTS = {"database": "start it, or correct DATABASE_URL", "redis": "start it, or correct REDIS_URL"}
 _MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED"}
 
@@ -34,7 +43,7 @@ class Finding:
 @click.command(epilog="Example: aitrader doctor --json")
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check settings, database, migrations, Redis, workers, plugins, clock and disk. Exit 1 if any fails."""
+    """Check settings, database, workers, plugins, access, audit log, clock and disk. Exit 1 if any fails."""
     findings = examine()
     if as_json:
         print_json({"ok": not _failed(findings), "checks": [asdict(finding) for finding in findings]})
@@ -70,6 +79,9 @@ def examine() -> list[Finding]:
         "workers": _workers,
         "plugins": _plugins,
         "jobs": _jobs,
+        "owner": _owner,
+        "exposure": _exposure,
+        "audit log": _audit_log,
         "market data": _market_data,
         "clock": _clock,
         "disk": _disk,
@@ -138,6 +150,44 @@ def _jobs(container: Container) -> tuple[str, str]:
     if counts.get("dead"):  # type: ignore[call-overload]
         return "warning", f"{text}; look at the dead ones with: aitrader jobs list --status dead"
     return "ok", text
+
+
+def _owner(container: Container) -> tuple[str, str]:
+    from domain.identity.users import OWNER
+
+    owner = next((user for user in container.find_user().all() if user.username == OWNER), None)
+    if owner is None:
+        return "warning", "there is none yet; `aitrader up` makes one"
+    if owner.disabled_at is not None:
+        return "warning", "is disabled; enable it with: aitrader user enable owner"
+    if owner.password_hash is None:
+        return (
+            "ok",
+            "has no password; `aitrader up` prints a login link, or set one with: aitrader user password owner",
+        )
+    return "ok", "has a password"
+
+
+def _exposure(container: Container) -> tuple[str, str]:
+    from aitrader.access import exposure
+
+    settings = container.settings()
+    reason = exposure(container)
+    if reason is not None:
+        return "failed", reason
+    if settings.loopback:
+        return "ok", "only this machine reaches the API"
+    return "ok", f"on {settings.host} " + ("over TLS" if settings.tls_cert else "behind a proxy")
+
+
+def _audit_log(container: Container) -> tuple[str, str]:
+    with container.read_work() as work:
+        newest = work.audit.newest(1)
+        last = newest[0].id if newest else 0
+        check = work.audit.verify(max(0, last - _LAST_LINES))
+    if check.broken_at is not None:
+        return "failed", f"line {check.broken_at} was changed: {check.reason}; look at it with: aitrader audit verify"
+    return "ok", f"the last {check.lines} lines are as they were written" if last else "empty"
 
 
 def _market_data(container: Container) -> tuple[str, str]:

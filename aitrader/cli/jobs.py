@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from aitrader.cli.common import LOCAL_USER, client, json_option, parse_time, print_json, print_table, say
+from aitrader.cli.common import client, json_option, local_user, parse_time, print_json, print_table, say
 from domain.jobs.views import job_view
 
 _STATES = ["queued", "running", "succeeded", "failed", "canceled", "dead"]
@@ -45,15 +45,16 @@ def submit(
     """Submit a job of JOB_TYPE; its payload comes from --file and --param."""
     from domain.jobs.model import NewJob
 
+    container = client()
     new = NewJob(
-        user_id=LOCAL_USER,
+        user_id=local_user(container),
         job_type=job_type,
         payload=_payload(params, file),
         priority=priority,
         run_at=None if run_at is None else parse_time(run_at),
         idempotency_key=key,
     )
-    job = client().submit_job()(new).job
+    job = container.submit_job()(new).job
     if follow:
         _watch_and_exit(job.id, as_json)
     elif as_json:
@@ -104,10 +105,12 @@ def list_jobs(status: str | None, job_type: str | None, limit: int, as_json: boo
     from domain.jobs.model import JobFilter, JobState
 
     wanted = JobFilter(status=JobState(status) if status else None, job_type=job_type)
-    page, following = client().list_jobs()(wanted, before_id=None, limit=limit)
+    container = client()
+    page, following = container.list_jobs()(wanted, before_id=None, limit=limit)
     if as_json:
         print_json({"items": [job_view(job) for job in page], "next_cursor": following})
         return
+    usernames = {user.id: user.username for user in container.find_user().all()}
     print_table(
         ["id", "type", "status", "progress", "attempt", "user", "created"],
         [
@@ -117,7 +120,7 @@ def list_jobs(status: str | None, job_type: str | None, limit: int, as_json: boo
                 job.status.value,
                 f"{job.progress:.0%}",
                 f"{job.attempt}/{job.max_attempts}",
-                job.user_id,
+                usernames.get(job.user_id, job.user_id),
                 _time(job.created_at) or "",
             ]
             for job in page

@@ -26,7 +26,8 @@ def serve(host: str | None, port: int | None) -> None:
 
     def ready(url: str) -> None:
         application.announce(url)
-        say(f"API ready at {url} (docs at {url}/docs); Ctrl-C stops")
+        docs = f" (docs at {url}/docs)" if settings.docs else ""
+        say(f"API ready at {url}{docs}; Ctrl-C stops")
 
     run_server(application, shutdown, ready)
     raise click.exceptions.Exit(shutdown.exit_code)

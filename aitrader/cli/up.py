@@ -41,6 +41,7 @@ def up(host: str | None, port: int | None) -> None:
             application.announce(url)
             for line in banner(settings, url):
                 click.echo(line)
+            click.echo(login_line(application, url))
             if sys.stderr.isatty():
                 stack.enter_context(status_line(application))
 
@@ -57,10 +58,23 @@ def banner(settings: Settings, url: str) -> Iterator[str]:
     queue = "queue in this process" if settings.redis_url is None else "queue in Redis"
     yield f"AITrader {__version__} is up"
     yield f"  API     {url}"
-    yield f"  Docs    {url}/docs"
+    if settings.docs:
+        yield f"  Docs    {url}/docs"
     yield f"  Data    {settings.data_dir} ({storage}, {queue})"
     yield "  Next    aitrader demo      (in another terminal: real backtests on the shipped prices)"
     yield "  Stop    Ctrl-C"
+
+
+def login_line(application: Application, url: str) -> str:
+    """Return how to log in: a link good once for the owner, or a hint where others could read the output."""
+    from aitrader.access import owner_of
+
+    container = application.container
+    owner = owner_of(container.find_user(), container.ensure_owner())
+    if not application.settings.loopback:
+        return f"  Login   {url}/auth/login"
+    secret = container.login_by_link().make(owner)
+    return f"  Login   {url}/auth/login?link={secret}  (good once, for 15 minutes)"
 
 
 def refuse_second(application: Application) -> None:

@@ -96,11 +96,12 @@ async def keep_posting(port: int, request: bytes, tally: Tally) -> None:
         tally.reconnects += not tally.stopping
 
 
-def request_of(path: str, body: str) -> bytes:
+def request_of(path: str, body: str, token: str) -> bytes:
     """Return the bytes of the request."""
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body.encode())}\r\nAccept: */*\r\n\r\n"
+        f"Content-Length: {len(body.encode())}\r\nAccept: */*\r\n{authorization}\r\n"
     )
     return (head + body).encode()
 
@@ -143,11 +144,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", default="/jobs")
     parser.add_argument("--body", required=True)
+    parser.add_argument("--token", default="")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--warmup", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=5.0)
     asked = parser.parse_args()
-    request = request_of(asked.path, asked.body)
+    request = request_of(asked.path, asked.body, asked.token)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result = runner.run(run(asked.port, request, asked.connections, asked.warmup, asked.seconds))
     json.dump(result, sys.stdout)

@@ -29,7 +29,7 @@ class Load:
 
 def throughput(system: System, seconds: float, *, path: str = "/jobs", connections: int = 32) -> Load:
     """Post as fast as possible for a while, then look for every acknowledged job."""
-    arguments = ["--port", str(system.port), "--path", path, "--body", BODY]
+    arguments = ["--port", str(system.port), "--path", path, "--body", BODY, "--token", system.token]
     arguments += ["--connections", str(connections), "--seconds", str(seconds)]
     before = cpu_seconds(system.pids)
     result = helper(sys.executable, None, "load.py", *arguments, timeout_s=seconds + 60)
@@ -46,7 +46,7 @@ def latency(system: System, python: str, how: str, seconds: float, rate: float =
     """Return the milliseconds from submitting to done of jobs at a steady rate, in ascending order."""
     count, interval = str(round(seconds * rate)), str(1 / rate)
     scripts = {
-        "http": ("submit_http.py", str(system.port), count, interval, BODY),
+        "http": ("submit_http.py", str(system.port), count, interval, BODY, system.token),
         "program": ("submit_program.py", "noop", count, interval),
         "peer": ("peer_worker.py", "submit", count, interval),
     }

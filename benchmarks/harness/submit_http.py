@@ -12,11 +12,12 @@ import sys
 import time
 
 
-def main(port: int, count: int, interval_s: float, body: str) -> None:
+def main(port: int, count: int, interval_s: float, body: str, token: str) -> None:
     """Post ``count`` jobs."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     sent = []
     start = time.monotonic()
     for number in range(count):
@@ -24,7 +25,7 @@ def main(port: int, count: int, interval_s: float, body: str) -> None:
         due = start + (number + 0.37 * ((number * 0.618) % 1)) * interval_s
         time.sleep(max(0.0, due - time.monotonic()))
         sent_at = time.time()
-        connection.request("POST", "/jobs", body, {"Content-Type": "application/json"})
+        connection.request("POST", "/jobs", body, headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
         if response.status != 202:
@@ -34,4 +35,4 @@ def main(port: int, count: int, interval_s: float, body: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4])
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:6])

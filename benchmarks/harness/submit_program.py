@@ -34,11 +34,11 @@ def at_once(job_type: str, count: int) -> list[tuple[str, float]]:
     from domain.jobs.model import NewJob
 
     parts = client_application()
-    prepare, submit = parts.prepare_job(), parts.submit_jobs()
+    prepare, submit, owner = parts.prepare_job(), parts.submit_jobs(), parts.user_ids()("owner")
     sent: list[tuple[str, float]] = []
     while len(sent) < count:
         size = min(_BATCH, count - len(sent))
-        jobs = [prepare(NewJob(user_id="owner", job_type=job_type, payload={})) for _ in range(size)]
+        jobs = [prepare(NewJob(user_id=owner, job_type=job_type, payload={})) for _ in range(size)]
         submit(jobs)
         sent += [(job.id, time.time()) for job in jobs]
     return sent

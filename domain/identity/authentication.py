@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from domain.common.errors import NotFound
 from domain.common.ids import new_id
 from domain.common.time import Clock
 from domain.identity.model import (
     ROLE_SCOPES,
+    SESSION,
+    TOKEN,
+    ApiToken,
     Principal,
     Session,
     TooManyAttempts,
@@ -24,6 +28,7 @@ Work = Callable[[], IdentityWork]
 SESSION_MS = 12 * 3_600_000
 IDLE_MS = 30 * 60_000
 LINK_MS = 15 * 60_000
+RECENT_MS = 15 * 60_000
 RECHECK_MS = 4_000  # a revoked credential must stop working within 5 s, so a good one is believed for less
 _TOUCH_MS = 60_000
 _WINDOW_MS = 15 * 60_000
@@ -34,13 +39,24 @@ _REFUSED = "the credentials are not valid"
 
 
 class Authenticate:
-    """Tell who holds a token or a session secret. A good answer is kept for a moment, a bad one never."""
+    """Tell who holds a token or a session secret. A good answer is kept for a moment, a bad one never.
 
-    def __init__(self, unit_of_work: Work, clock: Clock) -> None:
+    Args:
+        unit_of_work: writes when a credential was last used.
+        read_work: reads; the same as ``unit_of_work`` when None.
+    """
+
+    def __init__(self, unit_of_work: Work, clock: Clock, read_work: Work | None = None) -> None:
         self._unit_of_work = unit_of_work
+        self._read_work = read_work or unit_of_work
         self._clock = clock
-        self._known: dict[str, tuple[int, Principal]] = {}
+        self._known: dict[tuple[str, str], tuple[int, Principal]] = {}
+        self._forgotten = 0
         self._lock = threading.Lock()
+
+    def known(self, kind: str, secret: str) -> Principal | None:
+        """Return whose token or session (``kind``) this is if that was learnt a moment ago; asks no database."""
+        return self._recall((kind, secret_hash(secret)))
 
     def token(self, text: str) -> Principal:
         """Return who holds a token.
@@ -51,7 +67,7 @@ class Authenticate:
         prefix = token_prefix(text)
         if prefix is None:
             raise Unauthenticated(_REFUSED)
-        return self._remembered(secret_hash(text), lambda hashed: self._by_token(prefix, hashed))
+        return self._remembered((TOKEN, secret_hash(text)), lambda hashed: self._by_token(prefix, hashed))
 
     def session(self, secret: str) -> Principal:
         """Return whose browser session it is.
@@ -59,69 +75,76 @@ class Authenticate:
         Raises:
             Unauthenticated: unknown, ended, idle for too long, or its user is disabled.
         """
-        return self._remembered(secret_hash(secret), self._by_session)
+        return self._remembered((SESSION, secret_hash(secret)), self._by_session)
 
     def still(self, principal: Principal) -> bool:
         """Return whether the credential behind a principal is still good; asks the database."""
+        return not self.ended([principal])
+
+    def ended(self, principals: Sequence[Principal]) -> list[Principal]:
+        """Return those whose credential is no longer good; asks the database, once for all."""
         now = self._clock.now_ms()
-        with self._unit_of_work() as work:
-            user = work.users.find(principal.user_id)
-            if user is None or user.disabled_at is not None or principal.expires_at <= now:
-                return False
-            if principal.kind == "session":
-                session = work.sessions.by_hash(principal.credential_hash)
-                return session is not None and session.revoked_at is None
-            return any(
-                token.id == principal.credential_id and token.revoked_at is None and token.expires_at > now
-                for token in work.tokens.list(principal.user_id)
-            )
+        with self._read_work() as work:
+            return [principal for principal in principals if not _still(work, principal, now)]
+
+    def recent(self, principal: Principal) -> bool:
+        """Return whether a login is so recent that what matters most may be done with it."""
+        return self._clock.now_ms() - principal.since <= RECENT_MS
 
     def forget(self) -> None:
         """Believe nothing that was learnt before: after a revocation in this process."""
         with self._lock:
             self._known.clear()
+            self._forgotten += 1
 
-    def _remembered(self, hashed: str, find: Callable[[str], Principal]) -> Principal:
+    def _recall(self, key: tuple[str, str]) -> Principal | None:
         now = self._clock.now_ms()
         with self._lock:
-            known = self._known.get(hashed)
-        if known is not None and now - known[0] < RECHECK_MS and known[1].expires_at > now:
-            return known[1]
-        principal = find(hashed)
+            known = self._known.get(key)
+        # A token must not pass as a session's cookie, nor the reverse: so the key holds the kind.
+        fresh = known is not None and now - known[0] < RECHECK_MS and known[1].expires_at > now
+        return known[1] if known is not None and fresh else None
+
+    def _remembered(self, key: tuple[str, str], find: Callable[[str], Principal]) -> Principal:
+        known = self._recall(key)
+        if known is not None:
+            return known
+        with self._lock:
+            now, forgotten = self._clock.now_ms(), self._forgotten
+        principal = find(key[1])
         with self._lock:
             if len(self._known) > 10_000:
                 self._known.clear()
-            self._known[hashed] = (now, principal)
+            if forgotten == self._forgotten:
+                self._known[key] = (now, principal)
         return principal
 
     def _by_token(self, prefix: str, hashed: str) -> Principal:
         now = self._clock.now_ms()
-        with self._unit_of_work() as work:
+        with self._read_work() as work:
             token = work.tokens.by_prefix(prefix)
             if token is None or not same(token.secret_hash, hashed):
                 raise Unauthenticated(_REFUSED)
             user = _active(work, token.user_id)
-            if token.revoked_at is not None or token.expires_at <= now:
-                raise Unauthenticated("the token has expired or was revoked", code="token_ended")
-            if token.last_used_at is None or now - token.last_used_at > _TOUCH_MS:
+        if token.revoked_at is not None or token.expires_at <= now:
+            raise Unauthenticated("the token has expired or was revoked", code="token_ended")
+        if token.last_used_at is None or now - token.last_used_at > _TOUCH_MS:
+            with self._unit_of_work() as work:
                 work.tokens.touch(token.id, now)
                 work.commit()
-        scopes = token.scopes & ROLE_SCOPES[user.role]
-        return Principal(
-            user.id, user.username, user.role, scopes, "token", token.id, token.expires_at, credential_hash=hashed
-        )
+        return _token_principal(user, token)
 
     def _by_session(self, hashed: str) -> Principal:
         now = self._clock.now_ms()
-        with self._unit_of_work() as work:
+        with self._read_work() as work:
             session = work.sessions.by_hash(hashed)
             if session is None:
                 raise Unauthenticated(_REFUSED)
             user = _active(work, session.user_id)
-            ended = session.revoked_at is not None or session.expires_at <= now or now - session.seen_at > IDLE_MS
-            if ended:
-                raise Unauthenticated("the session has ended; log in again", code="session_ended")
-            if now - session.seen_at > _TOUCH_MS:
+        if _session_ended(session, now):
+            raise Unauthenticated("the session has ended; log in again", code="session_ended")
+        if now - session.seen_at > _TOUCH_MS:
+            with self._unit_of_work() as work:
                 work.sessions.touch(session.id, now)
                 work.commit()
         return _session_principal(user, session)
@@ -155,6 +178,8 @@ class LogIn:
         self._throttle(name, address)
         with self.unit_of_work() as work:
             user = work.users.find(name)
+        if user is not None and user.username != name:  # an id: it would have failures of its own
+            user = None
         hashed = None if user is None or user.disabled_at is not None else user.password_hash
         with self._hashing:
             good = self.hasher.verify(password, hashed)
@@ -262,12 +287,45 @@ def _session_principal(user: User, session: Session) -> Principal:
         user.username,
         user.role,
         ROLE_SCOPES[user.role],
-        "session",
+        SESSION,
         session.id,
         session.expires_at,
         csrf=session.csrf,
         credential_hash=session.secret_hash,
+        since=session.created_at,
     )
+
+
+def _token_principal(user: User, token: ApiToken) -> Principal:
+    return Principal(
+        user.id,
+        user.username,
+        user.role,
+        token.scopes & ROLE_SCOPES[user.role],
+        TOKEN,
+        token.id,
+        token.expires_at,
+        credential_hash=token.secret_hash,
+        since=token.created_at,
+    )
+
+
+def _session_ended(session: Session, now: int) -> bool:
+    return session.revoked_at is not None or session.expires_at <= now or now - session.seen_at > IDLE_MS
+
+
+def _still(work: IdentityWork, principal: Principal, now: int) -> bool:
+    user = work.users.find(principal.user_id)
+    if user is None or user.disabled_at is not None:
+        return False
+    if principal.is_session:
+        session = work.sessions.by_hash(principal.credential_hash)
+        return session is not None and not _session_ended(session, now)
+    try:
+        token = work.tokens.get(principal.credential_id, principal.user_id)
+    except NotFound:
+        return False
+    return token.revoked_at is None and token.expires_at > now
 
 
 def _active(work: IdentityWork, user_id: str) -> User:

@@ -12,6 +12,10 @@ from domain.common.errors import AITraderError, FieldError, Invalid
 _USERNAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
+SESSION = "session"
+TOKEN = "token"  # noqa: S105 - a word, no secret
+
+
 class Role(StrEnum):
     """What a user is. A role bounds the scopes of everything that the user holds."""
 
@@ -109,6 +113,7 @@ class Principal:
     """Who is asking, and what they may do.
 
     ``credential_id`` is the id of the token or session; ``kind`` says which. ``csrf`` is set for sessions.
+    ``since`` is when the session was opened or the token made.
     """
 
     user_id: str
@@ -120,6 +125,12 @@ class Principal:
     expires_at: int
     csrf: str | None = field(default=None, repr=False)
     credential_hash: str = field(default="", repr=False)
+    since: int = 0
+
+    @property
+    def is_session(self) -> bool:
+        """Whether this is a browser that logged in, as opposed to a token."""
+        return self.kind == SESSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,20 @@ class AuditEvent:
     details: dict[str, Any]
     previous_hash: str
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCheck:
+    """What checking the audit log found: how many lines were read, and the first that does not fit.
+
+    ``head`` is the hash of the last good line. Lines cut off the end leave a chain that fits; compare ``head`` with
+    one noted earlier to see that.
+    """
+
+    lines: int
+    head: str
+    broken_at: int | None = None
+    reason: str = ""
 
 
 def parse_username(text: str) -> str:

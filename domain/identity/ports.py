@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from domain.common.idempotency import IdempotencyKeys
 from domain.common.unit_of_work import UnitOfWork
-from domain.identity.model import ApiToken, AuditEvent, Role, Session, User
+from domain.identity.model import ApiToken, AuditEvent, ChainCheck, Role, Session, User
 
 
 class PasswordHasher(Protocol):
@@ -48,6 +49,10 @@ class UserRepository(Protocol):
         """Return all users, by username."""
         ...
 
+    def page(self, *, before_id: str | None, limit: int) -> Sequence[User]:
+        """Return users, newest first, older than ``before_id``."""
+        ...
+
     def save(self, user: User) -> User:
         """Write a user back if nobody else changed it meanwhile; return it with its new version.
 
@@ -82,6 +87,10 @@ class TokenRepository(Protocol):
 
     def list(self, user_id: str | None) -> list[ApiToken]:
         """Return tokens, newest first; with None, everyone's."""
+        ...
+
+    def page(self, user_id: str, *, before_id: str | None, limit: int) -> Sequence[ApiToken]:
+        """Return a user's tokens, newest first, older than ``before_id``."""
         ...
 
     def revoke(self, token_id: str, at_ms: int) -> None:
@@ -165,7 +174,15 @@ class AuditLog(Protocol):
         ...
 
     def read(self, after_id: int = 0) -> Iterator[AuditEvent]:
-        """Yield lines in order."""
+        """Yield lines in order, those after a number."""
+        ...
+
+    def newest(self, limit: int) -> list[AuditEvent]:
+        """Return the last lines, newest first."""
+        ...
+
+    def verify(self, after_id: int = 0) -> ChainCheck:
+        """Check numbers and hashes of the lines after a number, which is believed itself."""
         ...
 
 
@@ -195,6 +212,11 @@ class IdentityWork(UnitOfWork, Protocol):
     @property
     def login_links(self) -> LoginLinks:
         """One-time login links."""
+        ...
+
+    @property
+    def idempotency_keys(self) -> IdempotencyKeys:
+        """Keys of requests that created something."""
         ...
 
     @property

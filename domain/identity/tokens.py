@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from domain.common.errors import Denied, FieldError, Invalid
+from domain.common.errors import Conflict, Denied, FieldError, Invalid
+from domain.common.idempotency import Once
 from domain.common.ids import new_id
 from domain.common.time import Clock
 from domain.identity.model import ROLE_SCOPES, ApiToken, Scope, User
@@ -21,10 +22,10 @@ OVERLAP_MS = DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new token with its text, which is shown once and kept nowhere."""
+    """A token with its text, which is shown once and kept nowhere: None when an earlier request made the token."""
 
     token: ApiToken
-    text: str
+    text: str | None
 
 
 def allowed_scopes(user: User, wanted: frozenset[Scope], holder: frozenset[Scope] | None = None) -> frozenset[Scope]:
@@ -57,22 +58,28 @@ class IssueToken:
         days: int,
         actor: str,
         holder: frozenset[Scope] | None = None,
+        once: Once | None = None,
     ) -> Issued:
         """Return the token and its text.
 
         Args:
             days: until it expires, 1 to 90.
             holder: the scopes of whoever makes it; None on the command line.
+            once: makes repeating this harmless.
 
         Raises:
-            Invalid: no scope, no name, or a bad number of days.
+            Invalid: no scope, no name, a bad number of days, or a key used for another request.
             Denied: a scope beyond the user's role or the holder's own.
         """
         _check(name, scopes, days)
-        issued = _new(user.id, name, allowed_scopes(user, scopes, holder), self.clock.now_ms(), days * DAY_MS)
+        now = self.clock.now_ms()
+        issued = _new(user.id, name.strip(), allowed_scopes(user, scopes, holder), now, days * DAY_MS)
         with self.unit_of_work() as work:
+            earlier = _earlier(work, once, issued.token, now)
+            if earlier is not None:
+                return earlier
             work.tokens.add(issued.token)
-            _audit(work, issued.token, "token.created", actor, self.clock.now_ms())
+            _audit(work, issued.token, "token.created", actor, now)
             work.commit()
         return issued
 
@@ -84,19 +91,38 @@ class RotateToken:
     unit_of_work: Work
     clock: Clock
 
-    def __call__(self, token_id: str, user_id: str | None, *, actor: str) -> Issued:
+    def __call__(
+        self,
+        token_id: str,
+        user_id: str | None,
+        *,
+        actor: str,
+        holder: frozenset[Scope] | None = None,
+        once: Once | None = None,
+    ) -> Issued:
         """Return the new token, which may do the same for as long as the old one was made for.
+
+        Args:
+            holder: the scopes of whoever asks; None on the command line.
+            once: makes repeating this harmless.
 
         Raises:
             NotFound: there is no such token, or it is someone else's.
-            Invalid: it has been revoked or has expired.
+            Conflict: it has been revoked or has expired.
+            Denied: it may do more than whoever asks.
+            Invalid: a key used for another request.
         """
         now = self.clock.now_ms()
         with self.unit_of_work() as work:
             old = work.tokens.get(token_id, user_id)
+            life = min(MAX_DAYS * DAY_MS, old.expires_at - old.created_at)
+            issued = _new(old.user_id, old.name, old.scopes, now, life, old.id)
+            earlier = _earlier(work, once, issued.token, now)
+            if earlier is not None:
+                return earlier
             if old.revoked_at is not None or old.expires_at <= now:
-                raise Invalid("the token has ended; make a new one instead", code="token_ended")
-            issued = _new(old.user_id, old.name, old.scopes, now, old.expires_at - old.created_at, old.id)
+                raise Conflict("the token has ended; make a new one instead", code="token_ended")
+            allowed_scopes(work.users.get(old.user_id), old.scopes, holder)
             work.tokens.shorten(old.id, min(old.expires_at, now + OVERLAP_MS))
             work.tokens.add(issued.token)
             _audit(work, issued.token, "token.rotated", actor, now)
@@ -138,6 +164,28 @@ class ListTokens:
         """Return tokens, newest first; with None, everyone's."""
         with self.unit_of_work() as work:
             return work.tokens.list(user_id)
+
+    def page(self, user_id: str, *, before_id: str | None, limit: int) -> tuple[Sequence[ApiToken], str | None]:
+        """Return one page of a user's tokens, newest first, and the id to continue before; None at the end."""
+        with self.unit_of_work() as work:
+            found = work.tokens.page(user_id, before_id=before_id, limit=limit + 1)
+        page = found[:limit]
+        return page, page[-1].id if len(found) > limit else None
+
+    def one(self, token_id: str, user_id: str) -> ApiToken:
+        """Return a token of a user.
+
+        Raises:
+            NotFound: there is no such token, or it is someone else's.
+        """
+        with self.unit_of_work() as work:
+            return work.tokens.get(token_id, user_id)
+
+
+def _earlier(work: IdentityWork, once: Once | None, token: ApiToken, now: int) -> Issued | None:
+    """Return what an earlier request with the same key made; else None, and the key is now this token's."""
+    resource = None if once is None else work.idempotency_keys.claim(once, token.id, now)
+    return None if resource is None else Issued(work.tokens.get(resource, token.user_id), None)
 
 
 def _new(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from domain.common.errors import AITraderError, Conflict, FieldError, Invalid
 from domain.common.ids import new_id
@@ -32,10 +33,15 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class PrepareJob:
-    """Turn a request into a job, or refuse it. Touches no database."""
+    """Turn a request into a job, or refuse it. Touches no database.
+
+    Args:
+        secret_in: returns the path of a secret in a payload, or None. Payloads are stored and shown as they are.
+    """
 
     job_types: JobTypes
     clock: Clock
+    secret_in: Callable[[Mapping[str, Any]], str | None] = lambda _payload: None
 
     def __call__(self, new: NewJob) -> Job:
         """Return the job to insert.
@@ -44,6 +50,7 @@ class PrepareJob:
             Invalid: unknown type, payload off schema or too large, or a field out of range.
         """
         self._check(new)
+        self._refuse_secrets(new.payload)
         payload = self.job_types.validate(new.job_type, new.payload)
         info = self.job_types.info(new.job_type)
         now = self.clock.now_ms()
@@ -62,6 +69,15 @@ class PrepareJob:
             parent_id=new.parent_id,
             trace=new.trace,
         )
+
+    def _refuse_secrets(self, payload: Mapping[str, Any]) -> None:
+        path = self.secret_in(payload)
+        if path is not None:
+            raise Invalid(
+                "the payload holds what looks like a secret; payloads are stored and shown, so put it into a setting",
+                code="secret_in_payload",
+                errors=[FieldError(f"payload.{path}", "looks like a secret")],
+            )
 
     def _check(self, new: NewJob) -> None:
         problems = []

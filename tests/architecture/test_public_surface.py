@@ -31,18 +31,27 @@ API = [
 
 # Which contract suite of aitrader.testing says what a port means.
 CONTRACTS = {
+    "AuditLog": "AuditContract",
     "BacktestResults": "RecordsContract",
     "BarStore": "BarStoreContract",
     "Clock": "ClockContract",
     "EventBus": "EventBusContract",
     "Executor": "ExecutorContract",
+    "IdempotencyKeys": "IdentityWorkContract",
+    "IdentityWork": "IdentityWorkContract",
     "JobConsumer": "JobQueueContract",
     "JobQueue": "JobQueueContract",
     "JobRepository": "RepositoryContract",
     "JobsWork": "JobsWorkContract",
+    "LoginFailures": "IdentityWorkContract",
+    "LoginLinks": "IdentityWorkContract",
     "Notifier": "NotifierContract",
     "Outbox": "OutboxContract",
+    "PasswordHasher": "PasswordHasherContract",
+    "SessionRepository": "IdentityWorkContract",
+    "TokenRepository": "IdentityWorkContract",
     "UnitOfWork": "JobsWorkContract",
+    "UserRepository": "IdentityWorkContract",
     "WorkerBeats": "JobsWorkContract",
 }
 

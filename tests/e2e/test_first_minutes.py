@@ -75,7 +75,11 @@ def test_up_then_demo_then_the_api_then_wrong_inputs(home: Path, start_process: 
     check_demo(home, demo)
     assert f"using the running up (pid {server.pid})" in demo.stderr
 
+    scopes = ("--scopes", "jobs:read,jobs:write")
+    token = run(home, "token", "create", "--user", "owner", "--name", "me", *scopes).stdout.strip()
     with httpx2.Client(base_url=url) as client:
+        assert client.get("/jobs").status_code == 401
+        client.headers["Authorization"] = f"Bearer {token}"
         jobs = client.get("/jobs").json()["items"]
         assert {job["status"] for job in jobs} == {"succeeded"}
         chart = next(item for item in jobs[-1]["artifacts"] if item["media_type"] == "image/png")
@@ -96,6 +100,40 @@ def test_up_then_demo_then_the_api_then_wrong_inputs(home: Path, start_process: 
 
     server.terminate()
     assert server.wait(25) == 0
+
+
+def test_log_in_through_the_printed_link_then_make_and_revoke_a_token(home: Path, start_process: Start) -> None:
+    server = start_process([sys.executable, "-m", "aitrader", "up", "--port", "0"], env=environment(home), cwd=home)
+    link = server.wait_for_line(r"Login +(http://127\.0\.0\.1:\d+)/auth/login\?link=(\S+)", 30)
+    url, secret = link.groups()
+    with httpx2.Client(base_url=url) as browser:
+        opened = browser.post("/auth/link", json={"secret": secret}, headers={"Origin": url})
+        assert opened.status_code in (200, 201), opened.text
+        session = opened.json()
+        assert session["user"]["username"] == "owner"
+        assert "admin" in session["scopes"]
+        assert browser.get("/auth/session").json()["user"]["username"] == "owner"
+
+        asked = {"name": "phone", "scopes": ["jobs:read"], "expires_in_days": 1}
+        assert browser.post("/tokens", json=asked, headers={"Origin": url}).status_code == 403
+        change = {"Origin": url, "X-CSRF-Token": session["csrf_token"]}
+        made = browser.post("/tokens", json=asked, headers=change)
+        assert made.status_code == 201, made.text
+        bearer = {"Authorization": f"Bearer {made.json()['token']}"}
+        assert httpx2.get(f"{url}/jobs", headers=bearer).status_code == 200
+        assert httpx2.post(f"{url}/jobs", json={"job_type": "x", "payload": {}}, headers=bearer).status_code == 403
+
+        assert browser.delete(f"/tokens/{made.json()['id']}", headers=change).status_code in (200, 204)
+        assert httpx2.get(f"{url}/jobs", headers=bearer).status_code == 401
+        again = httpx2.post(f"{url}/auth/link", json={"secret": secret}, headers={"Origin": url})
+        assert again.status_code == 401
+
+    logged = [line for line in server.lines if line.startswith("{")]
+    assert secret not in "".join(logged)
+    checked = run(home, "audit", "verify", "--json")
+    assert (checked.returncode, json.loads(checked.stdout)["ok"]) == (0, True)
+    actions = [event["action"] for event in json.loads(run(home, "audit", "list", "--json").stdout)["items"]]
+    assert actions == ["token.revoked", "token.created", "login.link", "user.created"]
 
 
 def test_nothing_listens_beyond_this_machine_by_default(home: Path, start_process: Start) -> None:

@@ -37,7 +37,7 @@ def finished(stack: Stack, job_id: str) -> None:
 
 
 def health(stack: Stack, path: str) -> tuple[int, dict[str, Any]]:
-    answer = httpx2.get(f"{stack.url}{path}", timeout=10)
+    answer = httpx2.get(f"{stack.url}{path}", headers=stack.headers, timeout=10)
     return answer.status_code, answer.json()
 
 
@@ -72,7 +72,8 @@ def test_a_restarted_postgres_is_picked_up_again(
     stack.worker()
     before = stack.post("effect", "before", pause_s=1.0)
     own_postgres.kill()
-    answer = httpx2.post(f"{stack.url}/jobs", json={"job_type": "effect", "payload": {}}, timeout=10)
+    body = {"job_type": "effect", "payload": {}}
+    answer = httpx2.post(f"{stack.url}/jobs", json=body, headers=stack.headers, timeout=10)
     assert answer.status_code == 503, answer.text
     assert answer.headers["retry-after"]
     assert health(stack, "/health/live")[0] == 200
@@ -93,7 +94,7 @@ def test_events_reach_a_client_of_another_process_and_survive_a_wiped_redis(
         url = stack.url.replace("http", "ws") + "/ws"
         seqs: list[int] = []
         open_jobs: set[str] = set()
-        async with asyncio.timeout(60), websockets.connect(url) as socket:
+        async with asyncio.timeout(60), websockets.connect(url, additional_headers=stack.headers) as socket:
             await socket.send(json.dumps({"action": "subscribe", "topics": ["job_updates"]}))
             while json.loads(await socket.recv())["event"] != "snapshot":
                 pass
@@ -127,7 +128,10 @@ def test_sigterm_ends_in_time_with_open_and_dead_sockets(command: str, tmp_path:
         url = stack.url.replace("http", "ws") + "/ws"
         port = int(stack.url.rsplit(":", 1)[1])
         idle = socket.create_connection(("127.0.0.1", port))
-        async with websockets.connect(url) as alive, websockets.connect(url) as dead:
+        async with (
+            websockets.connect(url, additional_headers=stack.headers) as alive,
+            websockets.connect(url, additional_headers=stack.headers) as dead,
+        ):
             await alive.send(json.dumps({"action": "subscribe", "topics": ["job_updates"]}))
             dead.transport.pause_reading()
             await asyncio.to_thread(server.terminate)

@@ -85,7 +85,7 @@ def test_cancel_stops_even_a_job_that_never_asks(stack: Stack) -> None:
     """P6: a process job that ignores cancel is killed after the grace period."""
     job_id = stack.post("effect_cpu", "stubborn", pause_s=600, stubborn=True)
     wait_for(stack, job_id, "running")
-    answer = httpx2.post(f"{stack.url}/jobs/{job_id}/cancel")
+    answer = httpx2.post(f"{stack.url}/jobs/{job_id}/cancel", headers=stack.headers)
     assert (answer.status_code, answer.json()["status"]) == (200, "running")
     wait_for(stack, job_id, "canceled")
     assert stack.query("SELECT count(*) FROM backtest_results")[0][0] == 0
@@ -94,7 +94,7 @@ def test_cancel_stops_even_a_job_that_never_asks(stack: Stack) -> None:
 def test_cancel_of_a_cooperative_thread_job(stack: Stack) -> None:
     job_id = stack.post("effect", "cooperative", pause_s=600)
     wait_for(stack, job_id, "running")
-    httpx2.post(f"{stack.url}/jobs/{job_id}/cancel")
+    httpx2.post(f"{stack.url}/jobs/{job_id}/cancel", headers=stack.headers)
     wait_for(stack, job_id, "canceled")
 
 
@@ -102,6 +102,7 @@ def test_cancel_racing_with_the_end_gives_one_end(stack: Stack) -> None:
     """P6: succeeded or canceled, never both, and never tried again."""
     ids = [stack.post("effect", f"race-{number}", pause_s=0.02) for number in range(60)]
     with httpx2.Client() as client, ThreadPoolExecutor(4) as pool:
+        client.headers.update(stack.headers)
         answers = list(pool.map(lambda job_id: client.post(f"{stack.url}/jobs/{job_id}/cancel"), ids))
     assert {answer.status_code for answer in answers} == {200}
     eventually(lambda: sum(stack.counts().get(end, 0) for end in ("succeeded", "canceled")) == 60, 30)
@@ -120,7 +121,7 @@ def test_a_stopped_worker_hands_its_job_back_without_losing_an_attempt(scaled: S
     assert (job["status"], job["attempt"]) == ("queued", 0)
     scaled.worker()
     wait_for(scaled, job_id, "running")
-    httpx2.post(f"{scaled.url}/jobs/{job_id}/cancel")
+    httpx2.post(f"{scaled.url}/jobs/{job_id}/cancel", headers=scaled.headers)
     wait_for(scaled, job_id, "canceled")
 
 

@@ -75,8 +75,12 @@ class Server:
         return int(self.url.rsplit(":", 1)[1])
 
     @asynccontextmanager
-    async def socket(self, **options: Any) -> AsyncIterator[Socket]:
-        async with connect(self.ws, **options) as connection:
+    async def socket(self, token: str | None = None, **options: Any) -> AsyncIterator[Socket]:
+        """Connect with a token, the world's by default; with an empty one, without."""
+        token = self.app.config["TEST_TOKEN"] if token is None else token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= options.pop("additional_headers", {})
+        async with connect(self.ws, additional_headers=headers, **options) as connection:
             yield Socket(connection)
 
 

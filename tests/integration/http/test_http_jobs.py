@@ -14,7 +14,7 @@ from quart.testing.client import QuartClient
 from domain.common.errors import AITraderError, Invalid, Unavailable
 from domain.jobs.model import Artifact, Job, JobState, Succeeded
 from domain.jobs.services import Submitted
-from tests.integration.http.world import World
+from tests.integration.http.world import LOCAL, World
 
 ECHO = {"job_type": "echo", "payload": {"text": "hello"}}
 
@@ -35,7 +35,7 @@ def test_submitted_job_is_stored_named_by_location_and_hinted(world: World) -> N
         assert answer.headers["Location"] == f"/jobs/{job['id']}"
         assert job["status"] == "queued"
         assert job["payload"] == {"text": "hello", "times": 1}
-        assert job["user_id"] == "local"
+        assert job["user_id"] == LOCAL
         assert job["created_at"].endswith("Z")
         again = await client.get(answer.headers["Location"])
         assert await again.get_json() == job

@@ -18,7 +18,7 @@ from quart.testing.client import QuartClient
 
 from adapters.http.app import openapi_document, state_of
 from tests.integration.http.test_http_jobs import ECHO, with_client
-from tests.integration.http.world import ROOT, World
+from tests.integration.http.world import ME, ROOT, World
 
 
 def test_root_answers_programs_with_json_and_browsers_with_a_page(world: World) -> None:
@@ -87,7 +87,7 @@ def test_health(world: World) -> None:
         world.health.statuses["db"] = "down"
         assert await look("/health") == (503, "down")
         world.health.reasons.append("the database does not answer")
-        answer = await client.get("/health/ready")
+        answer = await client.get("/health/ready", scope_base=ME)
         assert answer.status_code == 503
         assert (await answer.get_json())["reasons"] == ["the database does not answer"]
         assert await look("/health/live") == (200, "live")

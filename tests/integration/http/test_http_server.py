@@ -18,8 +18,12 @@ from tests.integration.http.world import World
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer TOKEN\r\n\r\n"
 )
+
+
+def handshake(world: World) -> bytes:
+    return HANDSHAKE.replace(b"TOKEN", world.token.encode())
 
 
 async def exchange(server: Server, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -68,7 +72,10 @@ def test_answers_over_the_wire_without_naming_the_server(world: World) -> None:
 
 
 def test_large_body_is_413_with_a_length_and_in_chunks(world: World) -> None:
-    head = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head = (
+        b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Authorization: Bearer " + world.token.encode() + b"\r\n"
+    )
     million = b"x" * 1_000_000
 
     async def scenario(server: Server) -> None:
@@ -85,7 +92,10 @@ def test_large_body_is_413_with_a_length_and_in_chunks(world: World) -> None:
 
 def test_never_ending_body_is_408(world: World) -> None:
     async def scenario(server: Server) -> None:
-        head = b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        head = (
+            b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+            b"Authorization: Bearer " + world.token.encode() + b"\r\n\r\n{"
+        )
         status, _, body = await exchange(server, head)
         assert (status, json.loads(body)["code"]) == (408, "request_timeout")
 
@@ -124,7 +134,7 @@ def test_stop_ends_though_a_client_is_dead(world: World) -> None:
     async def main() -> float:
         async with running(world.app(), grace_s=0.2) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(HANDSHAKE)
+            writer.write(handshake(world))
             await reader.readuntil(b"\r\n\r\n")
             began = time.monotonic()
             server.stop.set()
@@ -145,6 +155,26 @@ def test_compression_is_not_negotiated(world: World) -> None:
     live(world.app(), scenario)
 
 
+def test_compressed_frame_is_refused_unread(world: World) -> None:
+    """The bit that marks a compressed frame means nothing that was agreed on: a bomb is never inflated."""
+
+    async def scenario(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        wants = b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+        writer.write(handshake(world).removesuffix(b"\r\n") + wants)
+        async with asyncio.timeout(TIMEOUT):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101")
+            assert b"deflate" not in head.lower()
+            writer.write(b"\xc1\x84\x00\x00\x00\x00" + b"\x4b\x4c\x04\x00")
+            closing = await reader.read()
+        assert closing[:1] == b"\x88"
+        assert struct.unpack("!H", closing[2:4]) == (1002,)
+        writer.close()
+
+    live(world.app(), scenario)
+
+
 def test_reset_connection_harms_nobody(world: World) -> None:
     async def scenario(server: Server) -> None:
         for _ in range(5):
@@ -161,7 +191,7 @@ def test_reset_connection_harms_nobody(world: World) -> None:
 def test_frame_before_the_handshake_is_answered_leaves_nothing_behind(world: World) -> None:
     async def scenario(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(HANDSHAKE + b"\x81\x82\x00\x00\x00\x00{}")
+        writer.write(handshake(world) + b"\x81\x82\x00\x00\x00\x00{}")
         async with asyncio.timeout(TIMEOUT):
             assert (await reader.read()).startswith(b"HTTP/1.1 ")
         writer.close()
@@ -173,7 +203,7 @@ def test_frame_before_the_handshake_is_answered_leaves_nothing_behind(world: Wor
 def test_malformed_handshake_is_400_and_the_connection_ends(world: World) -> None:
     async def scenario(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(HANDSHAKE.replace(b"Version: 13", b"Version: 9"))
+        writer.write(handshake(world).replace(b"Version: 13", b"Version: 9"))
         async with asyncio.timeout(TIMEOUT):
             assert (await reader.read()).startswith(b"HTTP/1.1 400")
         writer.close()

@@ -14,12 +14,12 @@ from adapters.http.app import state_of
 from domain.common.errors import Unavailable
 from domain.common.events import EVERYONE, Event, PublishedEvent
 from tests.integration.http.live import Server, live
-from tests.integration.http.world import World
+from tests.integration.http.world import LOCAL, World
 
 NEVER = 3600.0
 
 
-def add_events(world: World, count: int, audience: str = "local", **data: Any) -> list[PublishedEvent]:
+def add_events(world: World, count: int, audience: str = LOCAL, **data: Any) -> list[PublishedEvent]:
     with world.work() as work:
         work.outbox.add([Event("job_updates", audience, {"n": n, **data}) for n in range(count)])
         work.commit()
@@ -169,14 +169,12 @@ def test_subscribing_while_events_flow_loses_and_doubles_none(world: World) -> N
 
 def test_users_see_only_their_own(world: World) -> None:
     async def scenario(server: Server) -> None:
-        state = state_of(server.app)
         async with server.socket() as mine:
             await mine.subscribe()
-            state.principal = lambda: "other"
-            async with server.socket() as theirs:
+            async with server.socket(world.issue(other)) as theirs:
                 await theirs.subscribe()
                 for n in range(5):
-                    world.submit(user_id="other" if n % 2 else "local")
+                    world.submit(user_id=other.id if n % 2 else LOCAL)
                     world.publish()
                 assert [event["seq"] for event in await mine.events(3)] == [1, 2, 3]
                 assert [event["seq"] for event in await theirs.events(2)] == [1, 2]
@@ -186,9 +184,8 @@ def test_users_see_only_their_own(world: World) -> None:
                 snapshot = await theirs.subscribe()
                 assert len(snapshot["data"]["items"]) == 2
 
-    app = world.app()
-    # The route asks for the principal at each connect, which is what a login would change.
-    live(app, scenario)
+    other = world.add_user("other")
+    live(world.app(), scenario)
 
 
 def test_system_status_reaches_everyone(world: World) -> None:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from quart import Quart
+from quart.testing.client import QuartClient
 from sqlalchemy import Engine
 
 from adapters.db.engine import open_engine, parse_database_url
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices
+from adapters.http.services import HttpOptions, HttpServices, IdentityServices
 from domain.common.errors import FieldError, Invalid, NotFound
 from domain.common.events import PublishedEvent
 from domain.common.health import ComponentHealth
 from domain.common.time import SystemClock
+from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut
+from domain.identity.model import ROLE_SCOPES, Role, Scope, User
+from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
+from domain.identity.users import ChangeUser, CreateUser, FindUser
 from domain.jobs.model import Isolation, Job, JobTypeInfo, NewJob
 from domain.jobs.services import (
     CancelJob,
@@ -34,6 +40,49 @@ from domain.jobs.services import (
 )
 
 ROOT = Path(__file__).parents[3]
+LOCAL = "019a0000-0000-7000-8000-000000000001"
+PASSWORD = "correct horse battery"
+ME: dict[str, Any] = {"client": ("127.0.0.1", 50000)}
+STRANGER: dict[str, Any] = {"client": ("203.0.113.7", 50000)}
+
+
+class FakeClock(SystemClock):
+    """The time of this machine, moved on at will."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead_ms
+
+    def advance(self, *, minutes: float = 0, seconds: float = 0) -> None:
+        self.ahead_ms += round((minutes * 60 + seconds) * 1000)
+
+
+class FastHasher:
+    """Counts, and hashes without taking its time."""
+
+    def __init__(self) -> None:
+        self.checked = 0
+
+    def hash(self, password: str) -> str:
+        return hashlib.sha256(password.encode()).hexdigest()
+
+    def verify(self, password: str, hashed: str | None) -> bool:
+        self.checked += 1
+        return hashed is not None and self.hash(password) == hashed
+
+
+class TokenClient(QuartClient):
+    """Sends the world's token unless a test sends something else; ``Authorization: ""`` sends nothing."""
+
+    async def open(self, path: str, *args: Any, headers: Any = None, **options: Any) -> Any:
+        headers = dict(headers or {})
+        if headers.get("Authorization") is None:
+            headers["Authorization"] = f"Bearer {self.app.config['TEST_TOKEN']}"
+        elif not headers["Authorization"]:
+            del headers["Authorization"]
+        return await super().open(path, *args, headers=headers, **options)
 
 
 class EchoPayload(BaseModel):
@@ -167,8 +216,13 @@ class World:
         self.bus = FakeBus()
         self.health = FakeHealth()
         self.job_types = FakeJobTypes()
+        self.clock = FakeClock()
+        self.hasher = FastHasher()
         self.prepare = PrepareJob(self.job_types, SystemClock())
         self.services = self._services()
+        self.identity = self.services.identity
+        self.owner = self.add_user("local", Role.ADMIN, id=LOCAL)
+        self.token = self.issue(self.owner)
 
     def work(self) -> SqlUnitOfWork:
         return SqlUnitOfWork(self.engine)
@@ -177,9 +231,27 @@ class World:
         return SqlUnitOfWork(self.engine, read_only=True)
 
     def app(self, *, services: Mapping[str, Any] | None = None, **options: Any) -> Quart:
-        return create_app(replace(self.services, **(services or {})), HttpOptions(**options))
+        app = create_app(replace(self.services, **(services or {})), HttpOptions(**options))
+        app.test_client_class = TokenClient
+        app.config["TEST_TOKEN"] = self.token
+        return app
 
-    def submit(self, user_id: str = "local", job_type: str = "echo", **fields: Any) -> Job:
+    def add_user(
+        self, name: str, role: Role = Role.TRADER, *, id: str | None = None, password: str | None = PASSWORD
+    ) -> User:
+        if id is None:
+            return self.identity.create_user(name, role, password=password, actor="test")
+        user = User(id, name, role, self.clock.now_ms(), password_hash=self.hasher.hash(password or ""))
+        with self.work() as work:
+            work.users.add(user)
+            work.commit()
+        return user
+
+    def issue(self, user: User, *scopes: Scope, days: int = 30) -> str:
+        wanted = frozenset(scopes) or ROLE_SCOPES[user.role]
+        return cast("str", self.identity.issue_token(user, "test", wanted, days=days, actor="test").text)
+
+    def submit(self, user_id: str = LOCAL, job_type: str = "echo", **fields: Any) -> Job:
         """Store a job the way another process would."""
         payload = {"text": "hello"} if job_type == "echo" else {}
         new = NewJob(user_id=user_id, job_type=job_type, payload=payload, **fields)
@@ -214,5 +286,17 @@ class World:
             bus=self.bus,
             health=self.health,
             version="1.2.3",
-            user_id="local",
+            identity=IdentityServices(
+                authenticate=Authenticate(self.work, self.clock, self.read),
+                log_in=LogIn(self.work, self.hasher, self.clock),
+                login_by_link=LoginByLink(self.work, self.clock),
+                log_out=LogOut(self.work, self.clock),
+                issue_token=IssueToken(self.work, self.clock),
+                rotate_token=RotateToken(self.work, self.clock),
+                revoke_token=RevokeToken(self.work, self.clock),
+                list_tokens=ListTokens(self.read),
+                users=FindUser(self.read),
+                create_user=CreateUser(self.work, self.hasher, self.clock),
+                change_user=ChangeUser(self.work, self.hasher, self.clock),
+            ),
         )

@@ -13,6 +13,7 @@ import pytest
 import migrations
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
+from adapters.security.urls import GuardedUrls
 from aitrader import health
 from aitrader.health import Health
 from aitrader.settings import load_settings
@@ -98,7 +99,8 @@ def bus() -> Bus:
 def make(clean: Path, world: World, bus: Bus, clock: FakeClock) -> Callable[..., Health]:
     def made(**settings: Any) -> Health:
         read_work: Any = partial(SqlUnitOfWork, world.engine, read_only=True)
-        return Health(load_settings(**settings), read_work, bus, Migrations(world.engine, FOLDER))  # type: ignore[arg-type]
+        schema = Migrations(world.engine, FOLDER)
+        return Health(load_settings(**settings), read_work, bus, schema, GuardedUrls())  # type: ignore[arg-type]
 
     return made
 
@@ -226,6 +228,12 @@ def test_a_service_that_does_not_answer_is_down(make: Callable[..., Health], sit
     site.close()
     found = make(strategy_engine_url=site.url).check("strategy_engine")
     assert (found.status, found.detail) == ("down", "no answer: ConnectError")
+
+
+def test_a_service_is_never_looked_for_where_clouds_keep_credentials(make: Callable[..., Health]) -> None:
+    found = make(strategy_engine_url="http://169.254.169.254").check("strategy_engine")
+    assert found.status == "down"
+    assert "link-local" in found.detail
 
 
 def test_there_is_no_such_component(make: Callable[..., Health]) -> None:

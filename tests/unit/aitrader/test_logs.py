@@ -47,8 +47,35 @@ def test_one_json_object_per_record(tmp_path: Path) -> None:
 
 def test_newlines_and_control_characters_stay_inside_the_line(tmp_path: Path) -> None:
     (record,) = records(tmp_path, r"log.error('a\nb\r\n{\"event\": \"forged\"}\x1b[31m', extra={'x': 'c\nd'})")
-    assert record["event"] == 'a\nb\r\n{"event": "forged"}\x1b[31m'
-    assert record["x"] == "c\nd"
+    assert record["event"] == r'a\nb\r\n{"event": "forged"}\x1b[31m'
+    assert record["x"] == r"c\nd"
+
+
+def test_secrets_are_in_no_line(tmp_path: Path) -> None:
+    body = (
+        "import os\n"
+        "log.warning('url %s', os.environ['DATABASE_URL'], extra={'password': 'Canary-1', 'n': 1})\n"
+        "try:\n    raise ValueError('Bearer Canary-2-Canary-2')\n"
+        "except ValueError:\n    log.exception('plain Canary-3-Canary-3')"
+    )
+    url = "postgresql://me:Canary-3-Canary-3@db/x"
+    first, second = records(tmp_path, body, DATABASE_URL=url, AITRADER_NOTIFY_URLS="tgram://Canary-4-4/x")
+    assert "Canary" not in json.dumps([first, second])
+    assert (first["event"], first["password"], first["n"]) == ("url postgresql://me:[redacted]@db/x", "[redacted]", 1)
+    assert "Traceback (most recent call last):\n" in second["exception"]
+
+
+@pytest.mark.parametrize("env", [{"DEBUG": "1"}, {}])
+def test_secrets_of_the_settings_are_in_no_line(tmp_path: Path, env: dict[str, str]) -> None:
+    urls = {
+        "REDIS_URL": "redis://:Canary-1-1@h",
+        "MCP_URL": "http://u:Canary-2-2@h/mcp",
+        "AITRADER_NOTIFY_URLS": "tgram://Canary-3-3/chat,json://u:Canary-4-4@h/Canary-5-5",
+    }
+    body = "for n in range(1, 6):\n    log.error('x %s', f'<Canary-{n}-{n}>')"
+    out, lines = logged(tmp_path, body, **urls, **env)
+    assert (out, len(lines)) == ("", 5)
+    assert "Canary" not in "".join(lines)
 
 
 def test_a_traceback_is_in_the_line_too(tmp_path: Path) -> None:

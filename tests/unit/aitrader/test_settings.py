@@ -50,6 +50,12 @@ def test_without_any_setting_everything_is_embedded() -> None:
         ("AITRADER_DATA_DIR", "/var/lib/x", "/var/lib/x"),
         ("AITRADER_PLUGINS_BLOCKED", " a, b ,,c", "('a', 'b', 'c')"),
         ("AITRADER_PLUGINS_ONLY", "", "()"),
+        ("AITRADER_ALLOWED_ORIGINS", "https://a.example, http://B:3000", "('https://a.example', 'http://b:3000')"),
+        ("AITRADER_TRUSTED_PROXIES", "10.0.0.1, 10.1.2.3/16,::1", "('10.0.0.1/32', '10.1.0.0/16', '::1/128')"),
+        ("AITRADER_RATE_LIMIT", "10/second", "10/second"),
+        ("AITRADER_DOCS", "no", "False"),
+        ("AITRADER_ALLOWED_PRIVATE_HOSTS", "engine,10.0.0.0/8", "('engine', '10.0.0.0/8')"),
+        ("AITRADER_TLS_CERT", "", "None"),
     ],
 )
 def test_every_variable_is_read(env: Any, variable: str, text: str, value: str) -> None:
@@ -96,6 +102,16 @@ def test_a_flag_beats_the_environment_beats_dotenv(env: Any) -> None:
         ("AITRADER_THREADS", "0", ["AITRADER_THREADS='0'", "greater than or equal to 1"]),
         ("AITRADER_LEASE_SECONDS", "0.1", ["AITRADER_LEASE_SECONDS='0.1'", "greater than or equal to 1"]),
         ("AITRADER_PLUGINS_STRICT", "x", ["AITRADER_PLUGINS_STRICT='x'"]),
+        ("AITRADER_ALLOWED_ORIGINS", "*", ["'*' is not an origin such as https://"]),
+        ("AITRADER_ALLOWED_ORIGINS", "https://a.example/", ["is not an origin"]),
+        ("AITRADER_ALLOWED_ORIGINS", "ws://a.example", ["is not an origin"]),
+        ("AITRADER_TRUSTED_PROXIES", "10.0.0.1,proxy", ["AITRADER_TRUSTED_PROXIES='proxy'", "10.0.0.0/8"]),
+        ("AITRADER_TRUSTED_PROXIES", "10.0.0.0/33", ["is no address and no network"]),
+        ("AITRADER_TLS_CERT", "/nowhere.pem", ["AITRADER_TLS_CERT='/nowhere.pem'", "does not point to a file"]),
+        ("AITRADER_RATE_LIMIT", "many", ["AITRADER_RATE_LIMIT='many'", "1200/minute"]),
+        ("AITRADER_RATE_LIMIT", "0/minute", ["1200/minute"]),
+        ("AITRADER_RATE_LIMIT", "", ["1200/minute"]),
+        ("AITRADER_DOCS", "perhaps", ["AITRADER_DOCS='perhaps'", "boolean"]),
     ],
 )
 @pytest.mark.parametrize("where", ["environment", "dotenv"])
@@ -199,3 +215,47 @@ def test_settings_cannot_be_changed() -> None:
 def test_every_field_has_one_variable() -> None:
     names = [variable_of(field) for field in Settings.model_fields]
     assert len(set(names)) == len(names)
+
+
+def test_certificate_and_key_come_together(env: Any, clean: Path) -> None:
+    cert, key = clean / "cert.pem", clean / "key.pem"
+    cert.touch()
+    key.touch()
+    env("AITRADER_TLS_CERT", str(cert))
+    assert "set both AITRADER_TLS_CERT and AITRADER_TLS_KEY" in refusal()
+    env("AITRADER_TLS_KEY", str(key))
+    settings = load_settings()
+    assert (settings.tls_cert, settings.tls_key) == (cert, key)
+    env("AITRADER_TLS_CERT", "")
+    assert refusal().startswith("AITRADER_TLS_KEY=")
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("", False),
+        ("10.0.0.1", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_the_documentation_is_shown_on_this_machine_only(env: Any, host: str, loopback: bool) -> None:
+    env("AITRADER_HOST", host)
+    assert (load_settings().loopback, load_settings().docs) == (loopback, loopback)
+    env("AITRADER_DOCS", "true")
+    assert load_settings().docs
+
+
+def test_what_of_the_settings_is_secret() -> None:
+    settings = load_settings(
+        database_url="postgresql://me:pa/ss@db/x",
+        redis_url="redis://postgres:postgres@h/0",
+        mcp_url="http://h/mcp",
+        notify_urls=("tgram://bot-token/chat",),
+    )
+    assert settings.secrets == ("pa/ss", "bot-token", "chat")

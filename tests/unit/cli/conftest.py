@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,3 +68,11 @@ def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+def change_audit_log(database: Path) -> None:
+    """Change the first line of an embedded audit log behind the program's back."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("DROP TRIGGER audit_events_append_only")
+        connection.execute("UPDATE audit_events SET actor = 'mallory' WHERE id = 1")
+        connection.commit()

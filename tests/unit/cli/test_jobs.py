@@ -32,7 +32,9 @@ def test_a_job_from_submit_to_cancel_and_retry(cli: Cli) -> None:
     shown = cli("jobs", "show", job_id, "--json")
     assert (shown.code, shown.err) == (0, "")
     assert shown.json["id"] == job_id
-    assert (shown.json["status"], shown.json["priority"], shown.json["user_id"]) == ("queued", 5, "owner")
+    assert (shown.json["status"], shown.json["priority"]) == ("queued", 5)
+    (owner,) = cli("user", "list", "--json").json["items"]
+    assert (shown.json["user_id"], owner["username"]) == (owner["id"], "owner")
     assert shown.json["payload"]["symbols"] == ["INDEX:SPX"]
     text = cli("jobs", "show", job_id)
     assert "status: queued" in text.out.splitlines()
@@ -62,6 +64,7 @@ def test_lists(cli: Cli) -> None:
     table = cli("jobs", "list")
     assert (table.code, table.err) == (0, "")
     assert [line.split()[0] for line in table.out.splitlines()[1:]] == ids[::-1]
+    assert {line.split()[5] for line in table.out.splitlines()[1:]} == {"owner"}
     page = cli("jobs", "list", "--json", "--limit", "1").json
     assert [item["id"] for item in page["items"]] == [ids[1]]
     assert page["next_cursor"] == ids[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Cli, Done
+from tests.unit.cli.conftest import Cli, Done, change_audit_log
 
 
 @pytest.fixture
@@ -92,8 +92,29 @@ def test_an_installation_in_use_is_well(cli: Cli) -> None:
     found = states(cli("doctor", "--json"))
     assert found.pop("workers") == "warning"
     assert found.pop("disk") in ("ok", "warning")
-    assert set(found) == {"settings", "database", "migrations", "redis", "plugins", "jobs", "market data", "clock"}
+    assert found.pop("owner") == "warning"
+    checks = {"settings", "database", "migrations", "redis", "plugins", "jobs", "market data", "clock"}
+    assert set(found) == checks | {"exposure", "audit log"}
     assert set(found.values()) == {"ok"}
+
+
+def test_the_owner_and_where_the_api_listens(cli: Cli) -> None:
+    detail = failure(cli("doctor", "--json", AITRADER_HOST="0.0.0.0")) if cli("db", "upgrade").code == 0 else ""
+    assert "AITRADER_TLS_CERT" in detail
+    open_to_proxy = {"AITRADER_HOST": "0.0.0.0", "AITRADER_TRUSTED_PROXIES": "10.0.0.1"}
+    assert "aitrader user password owner" in failure(cli("doctor", "--json", **open_to_proxy))
+    assert cli("user", "password", "owner", "--password-stdin", stdin="a long password\n").code == 0
+    done = cli("doctor", "--json", **open_to_proxy)
+    found = {check["check"]: (check["state"], check["detail"]) for check in done.json["checks"]}
+    assert found["owner"] == ("ok", "has a password")
+    assert found["exposure"] == ("ok", "on 0.0.0.0 behind a proxy")
+    assert found["audit log"] == ("ok", "the last 2 lines are as they were written")
+
+
+def test_an_audit_log_that_was_changed(cli: Cli, tmp_path: Path) -> None:
+    assert cli("user", "create", "ann").code == 0
+    change_audit_log(tmp_path / "data" / "aitrader.db")
+    assert "line 1 was changed" in failure(cli("doctor", "--json"))
 
 
 def test_an_external_database_that_is_not_migrated(cli: Cli, tmp_path: Path) -> None:
