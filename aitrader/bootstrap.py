@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from adapters.db.watch import SqliteWatch
+from adapters.queue.local_bell import LocalBell
 from aitrader.attempts import Toolbox
 from aitrader.container import Container
 from aitrader.loops import Loop
@@ -29,14 +30,17 @@ _RELEASE_S = 5.0
 PRESENCE_S = 5.0
 
 
-def build(settings: Settings) -> Container:
+def build(settings: Settings, *, works: bool = False) -> Container:
     """Return the container for these settings. Nothing is opened yet.
+
+    Args:
+        works: whether jobs run in this process.
 
     Raises:
         Conflict: one of our top-level packages is shadowed by another distribution's.
     """
     require_own_packages()
-    return Container(settings=settings, owner=f"{socket.gethostname()}:{os.getpid()}")
+    return Container(settings=settings, owner=f"{socket.gethostname()}:{os.getpid()}", works=works)
 
 
 def require_own_packages() -> None:
@@ -96,7 +100,7 @@ class Application:
 
     def __init__(self, settings: Settings, *, role: str, works: bool) -> None:
         self.settings = settings
-        self.container = build(settings)
+        self.container = build(settings, works=works)
         self.id = new_id()
         self.url = ""
         self.draining = False
@@ -163,7 +167,7 @@ class Application:
         self._undo.append(loop.stop)
 
     def _sweep_every_s(self) -> float:
-        alone = self.container.transport() == "in_process" and self.container.engine().dialect.name != "sqlite"
+        alone = self.container.transport() != "redis" and self.container.engine().dialect.name != "sqlite"
         return 1.0 if alone else 5.0
 
     def _sweep(self) -> float | None:
@@ -215,6 +219,19 @@ class Application:
         self._undo.append(self._stop_worker)
         self._undo.append(parts.bus().listen(self._hear))
         parts.consumer().start(slots, run)
+        if parts.transport() == "in_process":
+            self._listen_to_bell()
+
+    def _listen_to_bell(self) -> None:
+        queue, dispatch = self.container.queue(), self.container.dispatch()
+
+        def on_ring(name: str, count: int) -> None:
+            queue.hint(name, ["bell"] * count)
+            dispatch.wake()
+
+        bell = LocalBell(self.settings.bell_path, on_ring)
+        bell.start()
+        self._undo.append(bell.stop)
 
     def _hear(self, event: PublishedEvent) -> None:
         if event.topic == job_events.TOPIC and event.data["cancel_requested"]:

@@ -23,6 +23,7 @@ from adapters.notify.log import LogNotifier
 from adapters.process.executor import ProcessExecutor
 from adapters.queue.dramatiq_queue import DramatiqConsumer, DramatiqQueue
 from adapters.queue.in_process import InProcessQueue
+from adapters.queue.local_bell import BellRinger
 from adapters.redis.client import connect
 from adapters.security.passwords import Argon2Hasher
 from adapters.security.urls import GuardedUrls
@@ -78,14 +79,22 @@ def _process_executor(settings: Settings) -> ProcessExecutor:
     return ProcessExecutor(CHILD, {**os.environ, **settings.as_env()}, settings.cancel_grace_seconds)
 
 
+def _transport(settings: Settings, works: bool) -> str:
+    if settings.redis_url:
+        return "redis"
+    return "in_process" if works else "bell"
+
+
 class Container(containers.DeclarativeContainer):
-    """Providers are synchronous; singletons are thread-safe. ``transport`` is ``redis`` or ``in_process``."""
+    """Providers are synchronous; singletons are thread-safe.
+
+    ``transport`` is ``redis``, ``in_process`` where jobs run in this process, or ``bell`` where they run elsewhere.
+    """
 
     settings: providers.Provider[Settings] = providers.Dependency()
     owner: providers.Provider[str] = providers.Dependency()
-    transport: providers.Provider[str] = providers.Callable(
-        lambda settings: "redis" if settings.redis_url else "in_process", settings
-    )
+    works: providers.Provider[bool] = providers.Dependency()
+    transport: providers.Provider[str] = providers.Callable(_transport, settings, works)
 
     clock: providers.Provider[SystemClock] = providers.ThreadSafeSingleton(SystemClock)
     engine: providers.Provider[Any] = providers.ThreadSafeSingleton(_engine, settings)
@@ -100,6 +109,7 @@ class Container(containers.DeclarativeContainer):
         transport,
         redis=providers.ThreadSafeSingleton(DramatiqQueue, redis),
         in_process=in_process_queue,
+        bell=providers.ThreadSafeSingleton(BellRinger, settings.provided.bell_path),
     )
     consumer: providers.Provider[Any] = providers.Selector(
         transport,
@@ -110,6 +120,7 @@ class Container(containers.DeclarativeContainer):
         transport,
         redis=providers.ThreadSafeSingleton(RedisBus, redis),
         in_process=providers.ThreadSafeSingleton(InProcessBus),
+        bell=providers.ThreadSafeSingleton(InProcessBus),
     )
     hints: providers.Provider[BackgroundHints] = providers.ThreadSafeSingleton(BackgroundHints, queue)
 
@@ -135,6 +146,9 @@ class Container(containers.DeclarativeContainer):
     )
     unit_of_work: providers.Provider[SqlUnitOfWork] = providers.Factory(
         SqlUnitOfWork, engine, on_events=dispatch.provided.wake
+    )
+    relaxed_work: providers.Provider[SqlUnitOfWork] = providers.Factory(
+        SqlUnitOfWork, engine, relaxed=True, on_events=dispatch.provided.wake
     )
     read_work: providers.Provider[SqlUnitOfWork] = providers.Factory(SqlUnitOfWork, engine, read_only=True)
 
@@ -173,7 +187,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     leases: providers.Provider[LeaseKeeper] = providers.ThreadSafeSingleton(
-        LeaseKeeper, unit_of_work.provider, clock, settings.provided.lease_seconds
+        LeaseKeeper, relaxed_work.provider, clock, settings.provided.lease_seconds
     )
     executors: providers.Provider[dict[Isolation, Any]] = providers.ThreadSafeSingleton(
         lambda thread, process: {Isolation.THREAD: thread, Isolation.PROCESS: process},
@@ -185,7 +199,7 @@ class Container(containers.DeclarativeContainer):
     )
     run_next_job: providers.Provider[RunNextJob] = providers.Factory(
         RunNextJob,
-        unit_of_work=unit_of_work.provider,
+        unit_of_work=relaxed_work.provider,
         job_types=job_types,
         leases=leases,
         executors=executors,

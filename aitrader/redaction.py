@@ -45,6 +45,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{MASK}",
     ),
+    (
+        re.compile(r"(?i)(\b(?:otp|totp|pin)\\{0,8}[\"']?\s{0,5}[=:]\s{0,5}\\{0,8}[\"']?)[^\s\"'&;,)}\]\\]+"),
+        rf"\1{MASK}",
+    ),
     (re.compile(r"(?i)([?&]link=)[^\s&#\"']+"), rf"\1{MASK}"),
     (re.compile(r"(?i)(key[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[A-Za-z0-9+/_=-]{20,}"), rf"\1{MASK}"),
     (re.compile(r"(?i)(session[\w-]{0,40}[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[A-Za-z0-9._~+/=-]{16,}"), rf"\1{MASK}"),

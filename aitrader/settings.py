@@ -226,6 +226,11 @@ class Settings(BaseSettings):
         return tuple(part for part in found if part)
 
     @property
+    def bell_path(self) -> Path:
+        """Where other programs on this machine ring when they have stored a job."""
+        return self.data_dir / "bell.sock"
+
+    @property
     def bars_dir(self) -> Path:
         """Where bars are kept."""
         return self.data_dir / "bars"

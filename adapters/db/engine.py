@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from domain.common.errors import Invalid
 
 READ_ONLY = "aitrader_read_only"
+RELAXED = "aitrader_relaxed"
 _SQLITE_WAIT_S = 5.0
 # The lock that writers of one process take in turn; see SqlUnitOfWork.
 WRITERS = "aitrader_writers"
@@ -57,7 +58,7 @@ def open_engine(url: URL, *, pool_size: int = 8) -> Engine:
     """Return an engine. Nothing connects yet. Make it after a fork, never before."""
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, pool_size)
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=4,
@@ -73,6 +74,8 @@ def open_engine(url: URL, *, pool_size: int = 8) -> Engine:
             "keepalives_count": 3,
         },
     )
+    event.listen(engine, "begin", _begin_postgres)
+    return engine
 
 
 def _sqlite_engine(url: URL, pool_size: int) -> Engine:
@@ -95,6 +98,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    # Without it INSERT OR REPLACE would get round the triggers that keep the audit log append-only.
+    connection.execute("PRAGMA recursive_triggers=ON")
     connection.execute("PRAGMA busy_timeout=5000")
 
 
@@ -112,5 +117,15 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get(READ_ONLY, False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # In WAL mode NORMAL loses nothing but the last commits, and only with the power (sqlite.org/pragma.html).
+    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get(RELAXED, False) else 'FULL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    if connection.get_execution_options().get(RELAXED, False):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")

@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.db.audit import SqlAuditLog
-from adapters.db.engine import READ_ONLY, WRITERS
+from adapters.db.engine import READ_ONLY, RELAXED, WRITERS
 from adapters.db.idempotency import SqlIdempotencyKeys
 from adapters.db.identity import SqlLoginFailures, SqlLoginLinks, SqlSessions, SqlTokens, SqlUsers
 from adapters.db.jobs import SqlJobs
@@ -38,14 +38,22 @@ class SqlUnitOfWork:
     Args:
         engine: where to connect.
         read_only: on SQLite, do not wait for other writers.
+        relaxed: do not wait for the disk at commit. Whoever sees the change sees it whole, but when the machine of
+            the database loses power, the last moments may be undone: for claims and heartbeats, which a lease covers.
         on_events: called after a commit that stored events, so that they are published soon.
     """
 
     def __init__(
-        self, engine: Engine, *, read_only: bool = False, on_events: Callable[[], None] | None = None
+        self,
+        engine: Engine,
+        *,
+        read_only: bool = False,
+        relaxed: bool = False,
+        on_events: Callable[[], None] | None = None,
     ) -> None:
         self._engine = engine
         self._read_only = read_only
+        self._relaxed = relaxed
         self._on_events = on_events
         self._callbacks: list[Callable[[], None]] = []
         self._connection: Connection
@@ -109,6 +117,8 @@ class SqlUnitOfWork:
             if not writers.acquire(timeout=_TURN_S):
                 raise Unavailable("the database did not answer: it is locked", code="database_unavailable")
             self._turn = writers
+        if self._relaxed:
+            self._connection = self._connection.execution_options(**{RELAXED: True})
         self._connection.begin()
 
     def _end(self) -> None:

@@ -80,14 +80,10 @@ class Rates:
         # The storage would look through all counters at each request; it leaves that to a timer that is running.
         self._memory.timer = asyncio.create_task(self._sweep())
         if self._store_url is not None:
-            storage = RedisStorage(
-                f"async+{self._store_url}",
-                implementation="redispy",
-                key_prefix="aitrader:rates",
-                socket_timeout=_REDIS_S,
-                socket_connect_timeout=_REDIS_S,
-            )
-            self._shared = SlidingWindowCounterRateLimiter(storage)
+            try:
+                self._shared = SlidingWindowCounterRateLimiter(_redis(self._store_url))
+            except Exception as error:  # rates are no reason not to start
+                log.warning("cannot count requests in Redis; counting here", extra={"error": type(error).__name__})
 
     async def stop(self) -> None:
         """Let go of Redis."""
@@ -117,7 +113,7 @@ class Rates:
                 async with asyncio.timeout(_REDIS_S):
                     return await self._ask(self._shared, bucket, who)
             except Exception as error:  # whatever is wrong with Redis, requests go on
-                log.warning("Redis does not count requests; counting here", extra={"error": repr(error)[:200]})
+                log.warning("Redis does not count requests; counting here", extra={"error": type(error).__name__})
                 self._shared_from = now + _REDIS_AWAY_S
         return await self._ask(self._local, bucket, who)
 
@@ -135,3 +131,14 @@ class Rates:
             await asyncio.sleep(_SWEEP_S)
             for key in list(self._memory.expirations):
                 await self._memory.get(key)  # drops it when it is over
+
+
+def _redis(url: str) -> RedisStorage:
+    url = f"redis+{url}" if url.startswith("unix:") else url
+    return RedisStorage(
+        f"async+{url}",
+        implementation="redispy",
+        key_prefix="aitrader:rates",
+        socket_timeout=_REDIS_S,
+        socket_connect_timeout=_REDIS_S,
+    )

@@ -8,6 +8,7 @@ stopping are ours.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -103,6 +104,7 @@ async def serve(
     drain_s: float = 0.0,
     grace_s: float = 3.0,
     tls: tuple[Path, Path] | None = None,
+    head_s: float = 5.0,
 ) -> None:
     """Serve until ``stop``, then end within about ``drain_s + grace_s`` + 3 seconds whatever clients do.
 
@@ -113,6 +115,7 @@ async def serve(
         drain_s: how long to go on answering while ``/health/ready`` says 503, for load balancers to notice.
         grace_s: how long requests in progress may take to end.
         tls: PEM files of the certificate chain and of the private key; serves HTTPS.
+        head_s: how long a new connection may take to send the head of its first request.
 
     Raises:
         Invalid: the port is in use, or the TLS files are not usable.
@@ -121,7 +124,7 @@ async def serve(
     listener = listener or open_listener(host, port)
     try:
         await app.startup()
-        connections = _Connections(app)
+        connections = _Connections(app, head_s)
         handshake_s = None if context is None else _HANDSHAKE_S
         server = await asyncio.start_server(
             connections.handle, sock=listener, ssl=context, ssl_handshake_timeout=handshake_s
@@ -181,10 +184,24 @@ def _url(listener: socket.socket, scheme: str) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
+class _Connection(TCPServer):
+    """A connection that must say soon what it wants."""
+
+    head_s: float
+
+    async def _idle_timeout(self) -> None:
+        # Called anew after each response; the first time nothing was asked yet.
+        timeout_s, self.head_s = self.head_s, self.config.keep_alive_timeout
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.context.terminated.wait(), timeout_s)
+        await asyncio.shield(self._initiate_server_close())
+
+
 class _Connections:
     """The open connections of a server."""
 
-    def __init__(self, app: Quart) -> None:
+    def __init__(self, app: Quart, head_s: float) -> None:
+        self._head_s = head_s
         self._config = _config()
         self._app = wrap_app(app, self._config.wsgi_max_body_size, "asgi")
         self._context = WorkerContext(None)
@@ -198,7 +215,9 @@ class _Connections:
         loop = asyncio.get_running_loop()
         try:
             corked: Any = CorkedWriter(writer, loop)
-            await TCPServer(self._app, loop, self._config, self._context, {}, reader, corked)
+            connection = _Connection(self._app, loop, self._config, self._context, {}, reader, corked)
+            connection.head_s = self._head_s
+            await connection
         finally:
             self._open.pop(task, None)
 

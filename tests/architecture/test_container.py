@@ -16,17 +16,18 @@ from aitrader.settings import load_settings
 NOWHERE = {"database_url": "postgresql://me:pw@127.0.0.1:1/x", "redis_url": "redis://127.0.0.1:1/0"}
 
 
+@pytest.mark.parametrize("works", [True, False], ids=["works", "submits"])
 @pytest.mark.parametrize("outside", [{}, NOWHERE], ids=["in_process", "redis"])
 def test_every_provider_resolves_without_a_connection(
-    outside: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outside: dict[str, str], works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a provider connected")
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    container = build(load_settings(data_dir=tmp_path / "data", **outside))
-    assert container.transport() == ("redis" if outside else "in_process")
+    container = build(load_settings(data_dir=tmp_path / "data", **outside), works=works)
+    assert container.transport() == ("redis" if outside else "in_process" if works else "bell")
     named: dict[str, providers.Provider[Any]] = container.providers
     if not outside:
         named = {name: provider for name, provider in named.items() if name != "redis"}
@@ -35,6 +36,6 @@ def test_every_provider_resolves_without_a_connection(
     container.engine().dispose()
 
 
-def test_nothing_is_left_to_be_given_but_settings_and_owner() -> None:
+def test_nothing_is_left_to_be_given_but_settings_owner_and_role() -> None:
     open_ends = [name for name, provider in Container.providers.items() if isinstance(provider, providers.Dependency)]
-    assert sorted(open_ends) == ["owner", "settings"]
+    assert sorted(open_ends) == ["owner", "settings", "works"]

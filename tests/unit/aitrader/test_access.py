@@ -148,6 +148,17 @@ def test_an_unsafe_start_opens_no_port(clean: Path, monkeypatch: pytest.MonkeyPa
     assert caught.value.code == "unsafe_bind"
 
 
+def test_unusable_tls_files_open_no_port(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a port was opened")
+
+    monkeypatch.setattr(server, "open_listener", refuse)
+    (clean / "x.pem").write_text("nonsense")
+    settings = load_settings(data_dir=clean / "data", tls_cert=clean / "x.pem", tls_key=clean / "x.pem")
+    with pytest.raises(Invalid, match="cannot use the TLS files"):
+        server.run_server(Application(settings, role="serve", works=False), Shutdown(), lambda url: None)
+
+
 def test_up_prints_a_login_link_on_this_machine_only(clean: Path) -> None:
     from aitrader.cli.up import login_line
 

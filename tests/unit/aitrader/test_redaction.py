@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aitrader import redaction
@@ -210,6 +210,7 @@ def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+@example(json.dumps({"otp": CANARY}), "", "")
 @given(nested(planted | plain), st.text(max_size=30), st.text(max_size=30))
 def test_canaries_never_come_out(value: Any, before: str, after: str) -> None:
     assert CANARY not in json.dumps(redact(value))
