@@ -115,6 +115,7 @@ class Container(containers.DeclarativeContainer):
         transport,
         redis=providers.ThreadSafeSingleton(DramatiqConsumer, redis),
         in_process=in_process_queue,
+        bell=in_process_queue,
     )
     bus: providers.Provider[Any] = providers.Selector(
         transport,
