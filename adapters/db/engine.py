@@ -10,12 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain.common.errors import Invalid
 
 READ_ONLY = "aitrader_read_only"
 RELAXED = "aitrader_relaxed"
+_USED_AT = "aitrader_used_at"
+_BELIEVED_S = 2.0
 _SQLITE_WAIT_S = 5.0
 # The lock that writers of one process take in turn; see SqlUnitOfWork.
 WRITERS = "aitrader_writers"
@@ -63,7 +66,7 @@ def open_engine(url: URL, *, pool_size: int = 8) -> Engine:
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=3,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # a connection used just now has its statements prepared and its caches warm
         pool_recycle=1800,
         connect_args={
             "options": _POSTGRES_OPTIONS,
@@ -75,6 +78,8 @@ def open_engine(url: URL, *, pool_size: int = 8) -> Engine:
         },
     )
     event.listen(engine, "begin", _begin_postgres)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _ping_if_idle)
     return engine
 
 
@@ -85,6 +90,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=8,
         pool_timeout=10,
+        pool_use_lifo=True,
         connect_args={"timeout": 5.0, "check_same_thread": False},
         execution_options={WRITERS: threading.Lock()},
     )
@@ -129,3 +135,18 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgres(connection: Connection) -> None:
     if connection.get_execution_options().get(RELAXED, False):
         connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _ping_if_idle(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Ask a connection that was idle whether it still lives; one used just now is believed to."""
+    if time.monotonic() - record.info.get(_USED_AT, float("inf")) < _BELIEVED_S:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise DisconnectionError(f"the connection was lost while idle: {error}") from error
