@@ -22,7 +22,7 @@ _STATUS_CSP = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _DOCS_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _LINKS = {

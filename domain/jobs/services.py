@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domain.common.errors import AITraderError, Conflict, FieldError, Invalid
+from domain.common.idempotency import key_reused, request_hash
 from domain.common.ids import new_id
 from domain.common.time import Clock
 from domain.jobs.events import job_updated
@@ -96,15 +96,13 @@ class PrepareJob:
 
 
 def _request_hash(new: NewJob, payload: dict[str, object]) -> str:
-    request = [new.job_type, payload, new.priority, new.run_at, new.max_attempts]
-    text = json.dumps(request, sort_keys=True, separators=(",", ":"))
-    if len(text) > MAX_PAYLOAD_BYTES:
+    if len(json.dumps(payload)) > MAX_PAYLOAD_BYTES:
         raise Invalid(
             f"the payload has more than {MAX_PAYLOAD_BYTES} bytes",
             code="payload_too_large",
             errors=[FieldError("payload", f"must have at most {MAX_PAYLOAD_BYTES} bytes as JSON")],
         )
-    return hashlib.sha256(text.encode()).hexdigest()
+    return request_hash([new.job_type, payload, new.priority, new.run_at, new.max_attempts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +164,7 @@ def _known_keys(work: JobsWork, prepared: Sequence[Job]) -> dict[tuple[str, str 
 def _again(earlier: Job, job: Job) -> Submitted | AITraderError:
     if earlier.payload_hash == job.payload_hash:
         return Submitted(earlier, created=False)
-    return Invalid(
-        "this Idempotency-Key was used for another request",
-        code="idempotency_key_reused",
-        errors=[FieldError("Idempotency-Key", "was used for a request with another body")],
-    )
+    return key_reused()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tests.integration.http.world import World
 def files(tmp_path: Path) -> tuple[Path, Path]:
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("openssl is not installed")
+        pytest.fail("openssl makes the certificate of this test; install it, as with: apt-get install openssl")
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     made = ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
