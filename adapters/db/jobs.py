@@ -298,7 +298,7 @@ def _ending(shape: _Shape) -> Update:
         "finished_at": now_ms(),
     }
     if shape.succeeded:
-        values["progress"] = 1.0
+        values |= {"progress": 1.0, "progress_message": ""}
     if shape.refund:
         values["attempt"] = jobs.c.attempt - 1
     if shape.again:

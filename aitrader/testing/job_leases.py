@@ -111,7 +111,7 @@ class LeasesContract:
         [
             (
                 Ending(JobState.SUCCEEDED, result={"n": [1, None]}, artifacts=_ARTIFACTS),
-                {"result": {"n": [1, None]}, "artifacts": _ARTIFACTS, "progress": 1.0},
+                {"result": {"n": [1, None]}, "artifacts": _ARTIFACTS, "progress": 1.0, "progress_message": ""},
             ),
             (Ending(JobState.FAILED, error_code="c", error="e"), {"error_code": "c", "error": "e"}),
             (Ending(JobState.DEAD, error_code="c", error="e"), {"error_code": "c", "error": "e"}),
