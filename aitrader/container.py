@@ -27,7 +27,6 @@ from adapters.queue.local_bell import BellRinger
 from adapters.redis.client import connect
 from adapters.security.passwords import Argon2Hasher
 from adapters.security.urls import GuardedUrls
-from aitrader.access import UserIds
 from aitrader.alerts import GuardedNotifier
 from aitrader.attempts import Toolbox
 from aitrader.dispatch import BackgroundHints, DispatchEvents
@@ -37,6 +36,7 @@ from aitrader.plugin_host import PluginHost, installed_candidates
 from aitrader.redaction import redact, secret_path
 from aitrader.settings import Settings
 from aitrader.thread_executor import ThreadExecutor
+from aitrader.user_ids import UserIds
 from domain.common.notify import Notifier
 from domain.common.time import Clock, SystemClock
 from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut

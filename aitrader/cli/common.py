@@ -83,7 +83,7 @@ def quiet_logging() -> None:
 
 def local_user(container: Container) -> str:
     """Return the id of the user that commands on this machine act as: its owner."""
-    from aitrader.access import owner_of
+    from aitrader.user_ids import owner_of
 
     return owner_of(container.find_user(), container.ensure_owner()).id
 
@@ -94,7 +94,7 @@ def user_named(container: Container, name: str) -> User:
     Raises:
         NotFound: there is none; the message says how to make one.
     """
-    from aitrader.access import owner_of
+    from aitrader.user_ids import owner_of
     from domain.identity.users import OWNER
 
     find = container.find_user()

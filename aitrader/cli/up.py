@@ -67,7 +67,7 @@ def banner(settings: Settings, url: str) -> Iterator[str]:
 
 def login_line(application: Application, url: str) -> str:
     """Return how to log in: a link good once for the owner, or a hint where others could read the output."""
-    from aitrader.access import owner_of
+    from aitrader.user_ids import owner_of
 
     container = application.container
     owner = owner_of(container.find_user(), container.ensure_owner())

@@ -10,13 +10,14 @@ import pytest
 
 import aitrader
 from aitrader import bootstrap, server
-from aitrader.access import UserIds, exposure, owner_of, require_safe_bind
+from aitrader.access import exposure, require_safe_bind
 from aitrader.bootstrap import Application, build, require_schema
 from aitrader.container import Container
 from aitrader.settings import load_settings
 from aitrader.shutdown import Shutdown
 from aitrader.testing.clock import FakeClock
 from aitrader.testing.waiting import together
+from aitrader.user_ids import UserIds, owner_of
 from domain.common.errors import Conflict, Invalid
 from domain.identity.model import Role
 
