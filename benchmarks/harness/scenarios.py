@@ -101,7 +101,7 @@ def latency(asked: Asked, parts: Servers, report: Report) -> None:
 def _add_disk(report: Report) -> None:
     syncs = disk_sync_ms()
     p50, p99 = measures.percentile(syncs, 0.5), measures.percentile(syncs, 0.99)
-    note = "AITrader waits for two of these before a job starts, the peer's queue for none"
+    note = "AITrader waits for one of these before a job starts, the peer's queue for none"
     row = Row("latency at 10 jobs/s", "(fdatasync of this disk)", f"p50 {p50:.1f} p99 {p99:.1f} ms", note=note)
     report.add(row, p50_ms=p50, p99_ms=p99)
 
