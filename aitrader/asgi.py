@@ -63,7 +63,7 @@ def http_app(application: Application) -> Quart:
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         rate_limit=settings.rate_limit,
-        rate_store_url=settings.redis_url,
+        rate_store_url=settings.redis_url if settings.rate_limit_shared else None,
     )
     return create_app(http_services(application), options)
 

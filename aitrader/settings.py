@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         validation_alias=_ours("rate_limit"),
         description="requests per token, session or address, such as 1200/minute",
     )
+    rate_limit_shared: bool = Field(
+        False,
+        validation_alias=_ours("rate_limit_shared"),
+        description="count requests in Redis for all API processes together; else each counts its own",
+    )
     docs: bool = Field(
         default_factory=lambda values: is_loopback(values.get("host", "")),
         validation_alias=_ours("docs"),
