@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from typing import Any
 
 from quart import Quart, Response, request, websocket
-from werkzeug.datastructures import Headers
 
 from adapters.http import access
 from adapters.http.access import Access
@@ -143,12 +142,13 @@ class Guard:
     async def _find(self) -> tuple[Principal | None, AITraderError]:
         """Return who asks; or why that is not known, also when the database is away: what is public needs none."""
         try:
-            return await self._find_in(request.headers, request.cookies.get), Unauthenticated()
+            return await self._find_in(request.scope, request.cookies.get), Unauthenticated()
         except AITraderError as failure:
             return None, failure
 
-    async def _find_in(self, headers: Headers, cookie: Callable[[str], Any]) -> Principal | None:
-        given = headers.getlist("Authorization")
+    async def _find_in(self, scope: Any, cookie: Callable[[str], Any]) -> Principal | None:
+        # ASGI has header names in lower case; the framework's own view of them is slow to search.
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
         if given:
             kind, _, token = given[0].partition(" ")
             if len(given) > 1 or kind.lower() != "bearer":
@@ -169,7 +169,7 @@ class Guard:
         )
         if token is not None and "Authorization" not in headers:
             return await self._verify(TOKEN, token)
-        found = await self._find_in(headers, websocket.cookies.get)
+        found = await self._find_in(websocket.scope, websocket.cookies.get)
         if found is not None and found.is_session:
             self._check_socket_origin(headers.get("Origin"))
         return found

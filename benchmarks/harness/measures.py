@@ -35,7 +35,7 @@ def throughput(system: System, seconds: float, *, path: str = "/jobs", connectio
     result = helper(sys.executable, None, "load.py", *arguments, timeout_s=seconds + 60)
     if set(result["statuses"]) != {"202"}:
         raise RuntimeError(f"{system.name} did not accept every job: {result['statuses']}")
-    truth.check(system, result["accepted"], stored=path == "/jobs")
+    truth.check(system, result["accepted"], stored=path != "/enqueue")
     truth.settle(system)
     cpu_ms = 1000 * (cpu_seconds(system.pids) - before) / len(result["accepted"])
     truth.forget(system)

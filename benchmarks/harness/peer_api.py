@@ -1,6 +1,7 @@
 """The peer: FastAPI on uvicorn that validates a job, inserts one row and enqueues to arq.
 
-``POST /jobs`` inserts and enqueues; ``POST /enqueue`` only enqueues. Tuned as its own documentation advises: one
+``POST /jobs`` inserts and enqueues, for anyone; ``POST /guarded`` does so for who holds a token and counts their
+requests, as AITrader does; ``POST /enqueue`` only enqueues. Tuned as its own documentation advises: one
 engine with a pool of 8, Core inserts, one statement per transaction, uvloop and httptools.
 """
 
@@ -16,7 +17,11 @@ from typing import Annotated, Any
 
 from arq import create_pool
 from arq.connections import RedisSettings
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from limits import parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, insert
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -118,6 +123,33 @@ async def submit(new: NewJob) -> Accepted:
         await connection.execute(_insert, row)
     await app.state.redis.enqueue_job("noop", row["id"], _job_id=row["id"])
     return Accepted(id=row["id"], status="queued", job_type=new.job_type)
+
+
+TOKEN = "peer_0123456789abcdef0123456789abcdef0123456789abcdef"
+_tokens = {hashlib.sha256(TOKEN.encode()).hexdigest(): "owner"}
+_bearer = HTTPBearer()
+_limit = parse("1000000000/minute")
+_limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+
+async def allowed(response: Response, given: Annotated[HTTPAuthorizationCredentials, Depends(_bearer)]) -> str:
+    """Check the token by its hash, count the request, and say what is left."""
+    user = _tokens.get(hashlib.sha256(given.credentials.encode()).hexdigest())
+    if user is None:
+        raise HTTPException(401)
+    if not await _limiter.hit(_limit, "credential", user):
+        raise HTTPException(429)
+    stats = await _limiter.get_window_stats(_limit, "credential", user)
+    response.headers["RateLimit-Limit"] = str(_limit.amount)
+    response.headers["RateLimit-Remaining"] = str(stats.remaining)
+    response.headers["RateLimit-Reset"] = str(max(0, round(stats.reset_time - time.time())))
+    return user
+
+
+@app.post("/guarded", status_code=202)
+async def submit_guarded(new: NewJob, _user: Annotated[str, Depends(allowed)]) -> Accepted:
+    """Insert and enqueue for who may."""
+    return await submit(new)
 
 
 @app.post("/enqueue", status_code=202)

@@ -40,7 +40,10 @@ def throughput(asked: Asked, parts: Servers, report: Report) -> None:
     """``POST /jobs`` per second over 32 keep-alive connections, no workers unless named."""
     with contextlib.ExitStack() as stack:
         fastapi = stack.enter_context(peer(parts, asked.peer_python))
-        plan: list[tuple[str, System, str]] = [("FastAPI + uvicorn: SQL insert + arq", fastapi, "/jobs")]
+        plan: list[tuple[str, System, str]] = [
+            ("FastAPI + uvicorn: token, rate limit, SQL insert + arq", fastapi, "/guarded"),
+            ("FastAPI + uvicorn: SQL insert + arq, for anyone", fastapi, "/jobs"),
+        ]
         if asked.only != "embedded":
             plan.append(("AITrader serve, PostgreSQL + Redis", stack.enter_context(scaled(parts)), "/jobs"))
         if asked.only != "scaled":

@@ -29,6 +29,9 @@ _TOKEN = ("--user", "owner", "--name", "benchmark", "--scopes", "jobs:read,jobs:
 _START_S = 40.0
 
 
+PEER_TOKEN = "peer_0123456789abcdef0123456789abcdef0123456789abcdef"
+
+
 @dataclass
 class Servers:
     """PostgreSQL, durable as in production, and Redis, on private ports."""
@@ -173,7 +176,9 @@ def peer(parts: Servers, python: str) -> Iterator[System]:
     settings: dict[str, str | None] = {"PEER_DATABASE_URL": url, "PEER_REDIS_URL": parts.redis.url}
     env = {**nothing_of_ours(), "PYTHONPATH": str(HERE), **settings}
     lease = PortLease()
-    system = System("FastAPI + arq", env, lease.port, database=url, redis_url=parts.redis.url, is_peer=True)
+    system = System(
+        "FastAPI + arq", env, lease.port, database=url, redis_url=parts.redis.url, is_peer=True, token=PEER_TOKEN
+    )
     options = ["--port", str(lease.port), "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
     command = [python, "-m", "uvicorn", "peer_api:app", "--log-level", "warning", *options]
     try:
