@@ -13,22 +13,7 @@ from adapters.db.unit_of_work import SqlUnitOfWork
 from aitrader.redaction import redact
 from aitrader.testing.identity_samples import append, lines
 from aitrader.testing.identity_work import IdentityWorkContract, Tamper, Work
-from tests.contract.databases import migrated
 from tests.servers import PostgresServer
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_server: PostgresServer) -> str:
-    url = postgres_server.create_database()
-    migrated(url).dispose()
-    return url
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "identity.db"
-    migrated(f"sqlite:///{path}").dispose()  # the last connection to close folds the WAL into the file
-    return path
 
 
 class SqlContract(IdentityWorkContract):

@@ -7,35 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event, update
 
-import migrations
 from adapters.db.engine import open_engine, parse_database_url
-from adapters.db.migrations import Migrations
 from adapters.db.tables import jobs
 from adapters.db.unit_of_work import SqlUnitOfWork
 from aitrader.testing.jobs_work import Age, JobsWorkContract, Work, add, make_job
 from domain.common.errors import Unavailable
 from domain.common.events import Event
 from tests.servers import PostgresServer
-
-
-def migrated(url: str) -> Engine:
-    engine = open_engine(parse_database_url(url))
-    Migrations(engine, Path(migrations.__file__).parent).upgrade()
-    return engine
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_server: PostgresServer) -> str:
-    url = postgres_server.create_database()
-    migrated(url).dispose()
-    return url
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "jobs.db"
-    migrated(f"sqlite:///{path}").dispose()  # the last connection to close folds the WAL into the file
-    return path
 
 
 class SqlContract(JobsWorkContract):
