@@ -21,11 +21,16 @@ ROOT = Path(__file__).parents[2]
 # Adding a name is a minor release, removing or renaming one a major.
 # fmt: off
 API = [
-    "AITraderError", "API_VERSION", "Activity", "BacktestResult", "BarStore", "Bars", "BarsRequest", "Clock",
-    "Conflict", "Dataset", "Denied", "FieldError", "FloatColumn", "Invalid", "Isolation", "JobCanceled",
-    "JobContext", "JobLeaseLost", "JobType", "Malformed", "Metrics", "MomentField", "NotFound", "PluginError",
-    "Registry", "Session", "Strategy", "StrictModel", "SymbolField", "TimeColumn", "Timeframe", "TooLarge",
-    "Unavailable", "drawdowns", "from_ms", "hookimpl", "measure", "new_id", "parse_symbol", "rfc3339", "to_ms",
+    "API_VERSION", "AITraderError", "Account", "Ack", "Activity", "BacktestResult", "Balance", "BarStore",
+    "Bars", "BarsRequest", "Broker", "BrokerContext", "BrokerFill", "BrokerOrder", "BrokerPosition",
+    "BrokerRejected", "BrokerSession", "BrokerType", "BrokerUpdate", "Capabilities", "CapabilityMissing",
+    "Clock", "Conflict", "Dataset", "Denied", "EngineServer", "FieldError", "FloatColumn", "Holding",
+    "Instrument", "Invalid", "Isolation", "JobCanceled", "JobContext", "JobLeaseLost", "JobType", "Journal",
+    "Malformed", "Metrics", "Mode", "MomentField", "NotFound", "NotSent", "Order", "OrderState", "OrderType",
+    "OutcomeUnknown", "PluginError", "Product", "Quote", "Quotes", "Registry", "Session", "SessionState",
+    "Side", "Strategy", "StrictModel", "SymbolField", "TimeColumn", "TimeInForce", "Timeframe", "TooLarge",
+    "Unavailable", "Vault", "drawdowns", "from_ms", "hookimpl", "measure", "new_id", "parse_symbol", "rfc3339",
+    "to_ms",
 ]
 # fmt: on
 

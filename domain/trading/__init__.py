@@ -1,0 +1,1 @@
+"""Orders, fills, positions, accounts and risk: the path of money."""
