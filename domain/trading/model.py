@@ -381,8 +381,9 @@ class Capabilities:
     """What a broker can do. What it cannot is refused before it is sent.
 
     ``products[0]`` is the product of an order that names none. ``tag``: an order can be found again by its tag, so
-    that an unknown outcome can be resolved. ``fractional``: quantities below one unit. ``schema_hash`` identifies
-    the remote interface; a change disarms live trading. ``notes`` say what is missing and why.
+    that an unknown outcome can be resolved. ``settle_ms``: how long an order that was accepted may stay out of the
+    book; 0: the book always has it. ``fractional``: quantities below one unit. ``schema_hash`` identifies the remote
+    interface; a change disarms live trading. ``notes`` say what is missing and why.
     """
 
     order_types: frozenset[OrderType]
@@ -397,6 +398,7 @@ class Capabilities:
     holdings: bool = False
     shorting: bool = True
     fractional: bool = False
+    settle_ms: int = 120_000
     schema_hash: str = ""
     notes: tuple[str, ...] = ()
 
