@@ -87,6 +87,7 @@ setup(
         "console_scripts": ["aitrader = aitrader.cli:main"],
         "aitrader": [
             "backtest = plugins.backtest.plugin",
+            "paper = plugins.paper.plugin",
             "pattern_scan = plugins.pattern_scan.plugin",
         ],
     },

@@ -27,6 +27,8 @@ from domain.market.ports import BarStore
 from domain.research.metrics import Activity, Metrics, drawdowns, measure
 from domain.research.model import BacktestResult
 from domain.research.ports import Strategy
+from domain.trading.fees import Charges, FeeModel, parse_fee_options
+from domain.trading.matching import Ended, Executed, FillRules, MatchEvent, MatchingEngine, Triggered, Working
 from domain.trading.model import (
     Account,
     Ack,
@@ -86,12 +88,17 @@ __all__ = [
     "BrokerUpdate",
     "Capabilities",
     "CapabilityMissing",
+    "Charges",
     "Clock",
     "Conflict",
     "Dataset",
     "Denied",
+    "Ended",
     "EngineServer",
+    "Executed",
+    "FeeModel",
     "FieldError",
+    "FillRules",
     "FloatColumn",
     "Holding",
     "Instrument",
@@ -103,6 +110,8 @@ __all__ = [
     "JobType",
     "Journal",
     "Malformed",
+    "MatchEvent",
+    "MatchingEngine",
     "Metrics",
     "Mode",
     "MomentField",
@@ -127,13 +136,16 @@ __all__ = [
     "TimeInForce",
     "Timeframe",
     "TooLarge",
+    "Triggered",
     "Unavailable",
     "Vault",
+    "Working",
     "drawdowns",
     "from_ms",
     "hookimpl",
     "measure",
     "new_id",
+    "parse_fee_options",
     "parse_symbol",
     "rfc3339",
     "to_ms",

@@ -13,7 +13,9 @@ from adapters.db.watch import SqliteWatch
 from adapters.queue.local_bell import LocalBell
 from aitrader.attempts import Toolbox
 from aitrader.container import Container
+from aitrader.desk import TAKE_S, WATCH_S
 from aitrader.loops import Loop
+from aitrader.mcp_account import ensure_mcp_account
 from aitrader.settings import Settings, load_settings
 from aitrader.system_status import PublishSystemStatus
 from domain.common.errors import AITraderError, Conflict
@@ -145,10 +147,12 @@ class Application:
         if parts.transport() == "redis":
             parts.hints().start()
             self._undo.append(parts.hints().close)
+        self._undo.append(parts.quotes().start())
         dispatch, sweep = self._start_loops()
         self._watch_sqlite(dispatch, sweep)
         if self._works:
             self._start_worker()
+            self._start_desk()
 
     def _start_loops(self) -> tuple[Loop, Loop]:
         parts = self.container
@@ -206,6 +210,7 @@ class Application:
             if watch.changed():
                 dispatch.wake()
                 sweep.wake()
+                self.container.desk_bell()("")
 
         self._run_loop(Loop("watch", 0.2, look))
 
@@ -221,6 +226,25 @@ class Application:
         parts.consumer().start(slots, run)
         if parts.transport() == "in_process":
             self._listen_to_bell()
+
+    def _start_desk(self) -> None:
+        """Offer to trade: the accounts that nobody has are taken, and their brokers opened."""
+        parts = self.container
+        ensure_mcp_account(parts)
+        desk = parts.desk()
+        self._undo.append(desk.stop)
+        self._undo.append(lambda: parts.desk_bell().attach(lambda account: None))
+        parts.desk_bell().attach(desk.wake_or_take)
+        self._undo.append(parts.bus().listen(desk.hear))
+        desk.watch()
+        take = Loop("desk", TAKE_S, desk.take)
+        desk.attach(take.wake)
+        self._run_loop(take)
+        self._run_loop(Loop("switches", WATCH_S, desk.watch))
+        self._run_loop(Loop("approvals", 5.0, self._expire_approvals))
+
+    def _expire_approvals(self) -> None:
+        self.container.expire_approvals()()
 
     def _listen_to_bell(self) -> None:
         queue, dispatch = self.container.queue(), self.container.dispatch()

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from adapters.db.journal import SqlJournal
+from adapters.db.vault import SqlVault
+from adapters.marketdata.hours import MarketHours
+from adapters.security.vault_cipher import VaultCipher, load_or_create_key
 from dependency_injector import containers, providers
 from sqlalchemy import Engine
 
@@ -29,23 +33,34 @@ from adapters.security.passwords import Argon2Hasher
 from adapters.security.urls import GuardedUrls
 from aitrader.alerts import GuardedNotifier
 from aitrader.attempts import Toolbox
+from aitrader.brokers import RegisteredBrokers
+from aitrader.desk import Desk, DeskBell
+from aitrader.desk_parts import make_desk
 from aitrader.dispatch import BackgroundHints, DispatchEvents
 from aitrader.health import Health
 from aitrader.job_types import RegisteredJobTypes
 from aitrader.plugin_host import PluginHost, installed_candidates
+from aitrader.quotes import QuoteBoard
 from aitrader.redaction import redact, secret_path
 from aitrader.settings import Settings
 from aitrader.thread_executor import ThreadExecutor
 from aitrader.user_ids import UserIds
 from domain.common.notify import Notifier
 from domain.common.time import Clock, SystemClock
-from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut
+from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut, Reauthenticate
 from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
 from domain.identity.users import ChangeUser, CreateUser, EnsureOwner, FindUser
 from domain.jobs.leases import LeaseKeeper
 from domain.jobs.model import Isolation
 from domain.jobs.running import EndJob, RunNextJob, SweepJobs
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJob, SubmitJobs
+from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
+from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ExpireApprovals, ResolveOrder
+from domain.trading.controls import Arm, Disarm, EngageKill, ListSwitches, ReleaseKill
+from domain.trading.gate import RiskGate
+from domain.trading.placing import PlaceOrder
+from domain.trading.queries import AskDesk, ReadTrading
+from domain.trading.reconciling import AcceptPositions
 
 CHILD = (sys.executable, "-m", "aitrader.child")
 
@@ -77,6 +92,15 @@ def _bars(settings: Settings, clock: Clock) -> ParquetBarStore:
 
 def _process_executor(settings: Settings) -> ProcessExecutor:
     return ProcessExecutor(CHILD, {**os.environ, **settings.as_env()}, settings.cancel_grace_seconds)
+
+
+def _cipher(settings: Settings) -> VaultCipher:
+    return VaultCipher([load_or_create_key(settings.vault_key_path)])
+
+
+def _desk_idle_s(transport: str, engine: Engine) -> float:
+    # Nothing tells of an order that another process stored where there is neither Redis nor a file to watch.
+    return 5.0 if transport == "redis" or engine.dialect.name == "sqlite" else 1.0
 
 
 def _transport(settings: Settings, works: bool) -> str:
@@ -210,6 +234,84 @@ class Container(containers.DeclarativeContainer):
     sweep_jobs: providers.Provider[SweepJobs] = providers.Factory(
         SweepJobs, unit_of_work=unit_of_work.provider, queue=queue, job_types=job_types, notifier=notifier
     )
+    quotes: providers.Provider[QuoteBoard] = providers.ThreadSafeSingleton(
+        QuoteBoard, unit_of_work.provider, read_work.provider, bars, bus, clock
+    )
+    save_quotes: providers.Provider[Any] = providers.Callable(lambda board: board.save, quotes)
+    hours: providers.Provider[MarketHours] = providers.ThreadSafeSingleton(MarketHours)
+    cipher: providers.Provider[VaultCipher] = providers.ThreadSafeSingleton(_cipher, settings)
+    brokers: providers.Provider[RegisteredBrokers] = providers.ThreadSafeSingleton(
+        RegisteredBrokers,
+        plugin_host,
+        clock=clock,
+        quotes=quotes,
+        bars=bars,
+        journal=providers.Factory(SqlJournal, unit_of_work.provider).provider,
+        vault=providers.Factory(SqlVault, unit_of_work.provider, cipher=cipher).provider,
+        mcp_url=settings.provided.mcp_address,
+    )
+    desk_bell: providers.Provider[DeskBell] = providers.ThreadSafeSingleton(DeskBell)
+    gate: providers.Provider[RiskGate] = providers.Factory(
+        RiskGate, clock, quotes, hours, brokers.provided.fingerprint
+    )
+    find_account: providers.Provider[FindAccount] = providers.Factory(FindAccount, unit_of_work.provider, clock)
+    create_account: providers.Provider[CreateAccount] = providers.Factory(
+        CreateAccount, unit_of_work.provider, brokers, clock
+    )
+    change_account: providers.Provider[ChangeAccount] = providers.Factory(ChangeAccount, unit_of_work.provider, clock)
+    set_limits: providers.Provider[SetLimits] = providers.Factory(SetLimits, unit_of_work.provider, clock)
+    get_limits: providers.Provider[GetLimits] = providers.Factory(GetLimits, read_work.provider)
+    place_order: providers.Provider[PlaceOrder] = providers.Factory(
+        PlaceOrder, unit_of_work.provider, find_account, gate, clock, desk_bell
+    )
+    cancel_order: providers.Provider[CancelOrder] = providers.Factory(
+        CancelOrder, unit_of_work.provider, clock, desk_bell
+    )
+    change_order: providers.Provider[ChangeOrder] = providers.Factory(
+        ChangeOrder, unit_of_work.provider, gate, clock, desk_bell
+    )
+    decide_approval: providers.Provider[DecideApproval] = providers.Factory(
+        DecideApproval, unit_of_work.provider, clock, desk_bell
+    )
+    expire_approvals: providers.Provider[ExpireApprovals] = providers.Factory(
+        ExpireApprovals, unit_of_work.provider, read_work.provider, clock
+    )
+    resolve_order: providers.Provider[ResolveOrder] = providers.Factory(ResolveOrder, unit_of_work.provider, clock)
+    accept_positions: providers.Provider[AcceptPositions] = providers.Factory(
+        AcceptPositions, unit_of_work.provider, clock
+    )
+    read_trading: providers.Provider[ReadTrading] = providers.Factory(
+        ReadTrading, read_work.provider, clock, quotes, brokers.provided.fingerprint
+    )
+    ask_desk: providers.Provider[AskDesk] = providers.Factory(
+        AskDesk, unit_of_work.provider, read_work.provider, clock, desk_bell
+    )
+    engage_kill: providers.Provider[EngageKill] = providers.Factory(
+        EngageKill, unit_of_work.provider, clock, place_order, desk_bell
+    )
+    release_kill: providers.Provider[ReleaseKill] = providers.Factory(
+        ReleaseKill, unit_of_work.provider, clock, desk_bell
+    )
+    list_switches: providers.Provider[ListSwitches] = providers.Factory(ListSwitches, read_work.provider)
+    arm: providers.Provider[Arm] = providers.Factory(
+        Arm, unit_of_work.provider, clock, brokers.provided.fingerprint, desk_bell
+    )
+    disarm: providers.Provider[Disarm] = providers.Factory(Disarm, unit_of_work.provider, clock)
+    reauthenticate: providers.Provider[Reauthenticate] = providers.Factory(Reauthenticate, log_in, read_work.provider)
+    desk: providers.Provider[Desk] = providers.ThreadSafeSingleton(
+        make_desk,
+        unit_of_work=unit_of_work.provider,
+        read_work=read_work.provider,
+        lease_work=relaxed_work.provider,
+        clock=clock,
+        gate=gate,
+        quotes=quotes,
+        open_broker=brokers.provided.open,
+        notifier=notifier,
+        owner=owner,
+        idle_s=providers.Callable(_desk_idle_s, transport, engine),
+    )
+
     health: providers.Provider[Health] = providers.ThreadSafeSingleton(
         Health, settings=settings, read_work=read_work.provider, bus=bus, migrations=migrations, urls=urls
     )

@@ -191,6 +191,11 @@ class Settings(BaseSettings):
     plugins_strict: bool = Field(
         False, validation_alias=_ours("plugins_strict"), description="refuse to start when a plugin fails"
     )
+    vault_key: Path | None = Field(
+        None,
+        validation_alias=_ours("vault_key"),
+        description="file with the key that encrypts brokers' sessions; unset: vault.key in the data folder",
+    )
     notify_urls: Words = Field(
         (), validation_alias=_ours("notify_urls"), description="apprise URLs for alerts, separated by commas"
     )
@@ -229,6 +234,16 @@ class Settings(BaseSettings):
         found = [_password_of(str(url)) for url in (*urls, *more) if url is not None]
         found += [part for url in self.notify_urls for part in re.split(r"[/:@?&=]+", url.partition("://")[2])]
         return tuple(part for part in found if part)
+
+    @property
+    def mcp_address(self) -> str | None:
+        """The URL of the broker's MCP server, as text."""
+        return None if self.mcp_url is None else str(self.mcp_url)
+
+    @property
+    def vault_key_path(self) -> Path:
+        """The file with the key that brokers' sessions are encrypted with; made when first needed."""
+        return self.vault_key or self.data_dir / "vault.key"
 
     @property
     def bell_path(self) -> Path:

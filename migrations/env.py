@@ -7,7 +7,7 @@ from typing import Any
 from alembic import context
 from sqlalchemy.types import TypeDecorator
 
-from adapters.db.tables import metadata
+from adapters.db.schema import metadata
 
 
 def render_item(kind: str, item: Any, _autogenerate: Any) -> str | bool:

@@ -16,7 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.db.tables import metadata
+from adapters.db.schema import metadata
 from adapters.db.unit_of_work import translated
 from domain.common.errors import Conflict, Invalid
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from adapters.db.types import ExactDecimal, Json
+from adapters.db.types import Json
 
 metadata = MetaData(
     naming_convention={
@@ -138,62 +138,6 @@ backtest_results = Table(
     UniqueConstraint("job_id", "step"),
 )
 Index("ix_backtest_results_user_id_id", backtest_results.c.user_id, backtest_results.c.id)
-
-orders = Table(
-    "orders",
-    metadata,
-    Column("id", _Id, primary_key=True),
-    Column("user_id", String(64), nullable=False),
-    Column("account", String(64), nullable=False),
-    Column("broker", String(64), nullable=False),
-    Column("mode", String(8), nullable=False),
-    Column("symbol", String(64), nullable=False),
-    Column("side", String(4), nullable=False),
-    Column("type", String(16), nullable=False),
-    Column("product", String(16)),
-    Column("time_in_force", String(8), nullable=False),
-    Column("quantity", ExactDecimal, nullable=False),
-    Column("price", ExactDecimal),
-    Column("trigger_price", ExactDecimal),
-    Column("tag", String(32), nullable=False),
-    Column("status", String(24), nullable=False),
-    Column("filled_quantity", ExactDecimal, nullable=False, server_default="0"),
-    Column("average_price", ExactDecimal),
-    Column("broker_order_id", String(64)),
-    Column("decision_id", _Id),
-    Column("strategy", String(64)),
-    Column("idempotency_key", String(255)),
-    Column("reason", Text),
-    Column("version", Integer, nullable=False, server_default="1"),
-    Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
-    CheckConstraint("mode IN ('paper','live')", name="mode"),
-    CheckConstraint("side IN ('buy','sell')", name="side"),
-    CheckConstraint("type IN ('market','limit','stop','stop_limit')", name="type"),
-    CheckConstraint("time_in_force IN ('day','gtc','ioc','fok')", name="time_in_force"),
-    CheckConstraint(
-        "status IN ('new','sending','accepted','partially_filled','filled','canceled','rejected','expired',"
-        "'unknown','not_placed')",
-        name="status",
-    ),
-    UniqueConstraint("broker", "account", "tag"),
-    UniqueConstraint("user_id", "idempotency_key"),
-)
-Index("ix_orders_user_id_id", orders.c.user_id, orders.c.id)
-
-fills = Table(
-    "fills",
-    metadata,
-    Column("id", _Id, primary_key=True),
-    Column("order_id", _Id, ForeignKey("orders.id"), nullable=False),
-    Column("broker_fill_id", String(64), nullable=False),
-    Column("quantity", ExactDecimal, nullable=False),
-    Column("price", ExactDecimal, nullable=False),
-    Column("fees", ExactDecimal, nullable=False, server_default="0"),
-    Column("liquidity", String(8)),
-    Column("filled_at", BigInteger, nullable=False),
-    UniqueConstraint("order_id", "broker_fill_id"),
-)
 
 outbox = Table(
     "outbox",

@@ -24,8 +24,14 @@ from adapters.db.engine import READ_ONLY, RELAXED, WRITERS
 from adapters.db.idempotency import SqlIdempotencyKeys
 from adapters.db.identity import SqlLoginFailures, SqlLoginLinks, SqlSessions, SqlTokens, SqlUsers
 from adapters.db.jobs import SqlJobs
+from adapters.db.journal import SqlJournalEntries
 from adapters.db.outbox import SqlOutbox
 from adapters.db.records import SqlBacktestResults, SqlWorkerBeats
+from adapters.db.trading_accounts import SqlAccounts, SqlLimits, SqlSwitches
+from adapters.db.trading_books import SqlEquity, SqlPositions, SqlQuotes
+from adapters.db.trading_desk import SqlDesk
+from adapters.db.trading_orders import SqlFills, SqlOrders
+from adapters.db.vault import SqlSecrets
 from domain.common.errors import Conflict, Invalid, Unavailable
 
 
@@ -83,6 +89,17 @@ class SqlUnitOfWork:
         self.login_links = SqlLoginLinks(self._connection)
         self.idempotency_keys = SqlIdempotencyKeys(self._connection)
         self.audit = SqlAuditLog(self._connection)
+        self.accounts = SqlAccounts(self._connection)
+        self.orders = SqlOrders(self._connection)
+        self.fills = SqlFills(self._connection)
+        self.positions = SqlPositions(self._connection)
+        self.limits = SqlLimits(self._connection)
+        self.switches = SqlSwitches(self._connection)
+        self.desk = SqlDesk(self._connection)
+        self.equity = SqlEquity(self._connection)
+        self.quotes = SqlQuotes(self._connection)
+        self.journal = SqlJournalEntries(self._connection)
+        self.secrets = SqlSecrets(self._connection)
         return self
 
     def __exit__(

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from domain.common.errors import NotFound
+from domain.common.errors import Denied, NotFound
 from domain.common.ids import new_id
 from domain.common.time import Clock
 from domain.identity.model import (
@@ -174,6 +174,16 @@ class LogIn:
             Unauthenticated: unknown, disabled, without a password, or the wrong one.
             TooManyAttempts: this account or address failed too often; says when to come back.
         """
+        user = self.check(username, password, address)
+        return self._open(user, user.username, address)
+
+    def check(self, username: str, password: str, address: str) -> User:
+        """Return the user if the password is theirs; opens no session. Failures count like those of a login.
+
+        Raises:
+            Unauthenticated: unknown, disabled, without a password, or the wrong one.
+            TooManyAttempts: this account or address failed too often; says when to come back.
+        """
         name = username.strip().lower()[:64]
         self._throttle(name, address)
         with self.unit_of_work() as work:
@@ -186,7 +196,7 @@ class LogIn:
         if not good or user is None:
             self._refuse(name, address)
         assert user is not None
-        return self._open(user, name, address)
+        return user
 
     def _keys(self, name: str, address: str) -> dict[str, int]:
         return {f"account:{name}": _FREE_PER_ACCOUNT, f"address:{address}": _FREE_PER_ADDRESS}
@@ -221,6 +231,28 @@ class LogIn:
             opened = open_session(work, user, now, address, "login")
             work.commit()
         return opened
+
+
+@dataclass(frozen=True, slots=True)
+class Reauthenticate:
+    """Ask someone who is logged in for their password again, before something that must not happen by accident."""
+
+    log_in: LogIn
+    read_work: Work
+
+    def __call__(self, user_id: str, password: str) -> None:
+        """Return if the password is the user's.
+
+        Raises:
+            Denied: it is not, or the user has none.
+            TooManyAttempts: it was wrong too often; says when to come back.
+        """
+        with self.read_work() as work:
+            user = work.users.get(user_id)
+        try:
+            self.log_in.check(user.username, password, f"again:{user.id}")
+        except Unauthenticated:
+            raise Denied("the password is not right", code="wrong_password") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ class SetLimits:
     clock: Clock
 
     def __call__(self, account_id: str, strategy: str, values: Mapping[str, Any], *, actor: str) -> RiskLimits:
-        """Replace the limits named in ``values``; null lifts one. A live account that was armed is disarmed.
+        """Replace the limits named in ``values``; null lifts one. An account that was armed is disarmed.
 
         Raises:
             NotFound: there is no such account.
@@ -239,6 +239,7 @@ class SetLimits:
                 base = RiskLimits() if strategy else default_limits(account.mode)
             limits = parse_limits(values, base)
             work.limits.save(account_id, strategy, limits)
+            work.switches.disarm(account_id)
             details = {"strategy": strategy, "before": base.to_json(), "after": limits.to_json()}
             work.audit.append(time=now, actor=actor, action="limits.set", subject=account_id, details=details)
             work.commit()

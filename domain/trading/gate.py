@@ -9,7 +9,7 @@ from typing import Protocol
 
 from domain.common.time import Clock
 from domain.trading.books import equity_point, fold_all, profit
-from domain.trading.model import ZERO, Account, Mode, Order, Position, Quote, SessionState
+from domain.trading.model import ZERO, Account, Mode, Order, OrderState, Position, Quote, SessionState
 from domain.trading.ports import Quotes
 from domain.trading.risk import OpenOrder, Refusal, RiskPicture, check, default_limits
 from domain.trading.work import BrokerState, TradingWork
@@ -59,8 +59,10 @@ class RiskGate:
             allow_duplicate: whether the same order again so soon is meant.
             sending: whether it would be sent now, so that the broker must answer and rates count.
         """
-        picture = self.picture(work, account, order, sending=sending)
         limits = work.limits.get(account.id) or default_limits(account.mode)
+        picture = self.picture(work, account, order, sending=sending)
+        if limits.market_hours:
+            picture = replace(picture, market_open=self.hours.is_open(order.symbol, picture.now))
         found = check(order, limits, picture, allow_duplicate=allow_duplicate)
         if found is not None or order.strategy is None:
             return found
@@ -68,6 +70,8 @@ class RiskGate:
         if strategy_limits is None:
             return None
         mine = self._of_strategy(work, account, order, picture)
+        if strategy_limits.market_hours:
+            mine = replace(mine, market_open=self.hours.is_open(order.symbol, mine.now))
         return check(order, strategy_limits, mine, allow_duplicate=allow_duplicate)
 
     def picture(self, work: TradingWork, account: Account, order: Order, *, sending: bool) -> RiskPicture:
@@ -92,7 +96,6 @@ class RiskGate:
             flattening=all(switch.flatten for switch in switches if switch.engaged),
             armed=account.mode is Mode.PAPER or self._armed(work, account, state, now),
             halted=account.halted,
-            market_open=self.hours.is_open(order.symbol, now),
             quote=quotes.get(order.symbol),
         )
         return self._connected(picture, state) if sending else picture
@@ -125,7 +128,7 @@ class RiskGate:
 
     def _open_order(self, order: Order) -> OpenOrder:
         price = order.price or order.reference_price or order.trigger_price or ZERO
-        return OpenOrder(order.symbol, order.side, order.remaining, price, order.status.is_unproven)
+        return OpenOrder(order.symbol, order.side, order.remaining, price, order.status is OrderState.UNKNOWN)
 
     def _armed(self, work: TradingWork, account: Account, state: BrokerState | None, now: int) -> bool:
         arming = work.switches.arming(account.id)

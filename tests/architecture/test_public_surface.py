@@ -24,13 +24,14 @@ API = [
     "API_VERSION", "AITraderError", "Account", "Ack", "Activity", "BacktestResult", "Balance", "BarStore",
     "Bars", "BarsRequest", "Broker", "BrokerContext", "BrokerFill", "BrokerOrder", "BrokerPosition",
     "BrokerRejected", "BrokerSession", "BrokerType", "BrokerUpdate", "Capabilities", "CapabilityMissing",
-    "Clock", "Conflict", "Dataset", "Denied", "EngineServer", "FieldError", "FloatColumn", "Holding",
-    "Instrument", "Invalid", "Isolation", "JobCanceled", "JobContext", "JobLeaseLost", "JobType", "Journal",
-    "Malformed", "Metrics", "Mode", "MomentField", "NotFound", "NotSent", "Order", "OrderState", "OrderType",
-    "OutcomeUnknown", "PluginError", "Product", "Quote", "Quotes", "Registry", "Session", "SessionState",
-    "Side", "Strategy", "StrictModel", "SymbolField", "TimeColumn", "TimeInForce", "Timeframe", "TooLarge",
-    "Unavailable", "Vault", "drawdowns", "from_ms", "hookimpl", "measure", "new_id", "parse_symbol", "rfc3339",
-    "to_ms",
+    "Charges", "Clock", "Conflict", "Dataset", "Denied", "Ended", "EngineServer", "Executed", "FeeModel",
+    "FieldError", "FillRules", "FloatColumn", "Holding", "Instrument", "Invalid", "Isolation", "JobCanceled",
+    "JobContext", "JobLeaseLost", "JobType", "Journal", "Malformed", "MatchEvent", "MatchingEngine", "Metrics",
+    "Mode", "MomentField", "NotFound", "NotSent", "Order", "OrderState", "OrderType", "OutcomeUnknown",
+    "PluginError", "Product", "Quote", "Quotes", "Registry", "Session", "SessionState", "Side", "Strategy",
+    "StrictModel", "SymbolField", "TimeColumn", "TimeInForce", "Timeframe", "TooLarge", "Triggered",
+    "Unavailable", "Vault", "Working", "drawdowns", "from_ms", "hookimpl", "measure", "new_id",
+    "parse_fee_options", "parse_symbol", "rfc3339", "to_ms",
 ]
 # fmt: on
 

@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Engine, inspect, text
 import migrations
 from adapters.db.engine import READ_ONLY, open_engine, parse_database_url
 from adapters.db.migrations import Migrations
-from adapters.db.tables import metadata
+from adapters.db.schema import metadata
 from domain.common.errors import Conflict, Invalid, Unavailable
 from tests.processes import Process
 from tests.servers import PortLease, PostgresServer

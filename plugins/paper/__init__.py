@@ -1,0 +1,1 @@
+"""The paper broker: accounts that trade against prices, with money that does not exist."""

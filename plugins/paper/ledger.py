@@ -1,0 +1,190 @@
+"""The books of a paper account: the fold of its journal. Each entry is applied when, and only when, it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from aitrader.api import (
+    Balance,
+    BrokerFill,
+    BrokerOrder,
+    BrokerPosition,
+    OrderState,
+    OrderType,
+    Product,
+    Quote,
+    Side,
+    TimeInForce,
+    Working,
+)
+
+ZERO = Decimal(0)
+
+Entry = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Holdings:
+    """A net position and what its open part cost, signed. ``cost`` / ``quantity`` is the average price."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+
+    def trade(self, signed: Decimal, price: Decimal) -> None:
+        """Take a fill in: closing parts leave at average cost."""
+        if self.quantity * signed >= 0:
+            self.cost += signed * price
+        else:
+            closed = min(abs(signed), abs(self.quantity))
+            self.cost -= self.cost * closed / abs(self.quantity)
+            if abs(signed) > closed:
+                self.cost = (abs(signed) - closed) * price * (1 if signed > 0 else -1)
+        self.quantity += signed
+        if not self.quantity:
+            self.cost = ZERO
+
+
+@dataclass
+class Ledger:
+    """Orders, fills, positions and cash of one account, by the id of the order.
+
+    ``last`` is the number of the last entry; the ids of orders and fills come from it.
+    """
+
+    cash: Decimal
+    last: int = 0
+    orders: dict[str, BrokerOrder] = field(default_factory=dict)
+    fills: list[BrokerFill] = field(default_factory=list)
+    positions: dict[str, Holdings] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    intraday: dict[str, Decimal] = field(default_factory=dict)
+    triggered: set[str] = field(default_factory=set)
+    queue: dict[str, int] = field(default_factory=dict)
+    draws: int = 0
+
+    def apply(self, number: int, entry: Entry) -> None:
+        """Take one stored entry in."""
+        self.last = number
+        getattr(self, f"_{entry['kind']}")(entry)
+
+    def _accepted(self, entry: Entry) -> None:
+        order = _order(entry)
+        self.orders[order.broker_order_id] = order
+        self.queue[order.broker_order_id] = entry["at"]
+        if order.tag:
+            self.tags[order.tag] = order.broker_order_id
+
+    def _replaced(self, entry: Entry) -> None:
+        order = self.orders[entry["id"]]
+        del self.queue[order.broker_order_id]
+        self.queue[order.broker_order_id] = entry["at"]
+        self.orders[order.broker_order_id] = replace(
+            order,
+            quantity=Decimal(entry["quantity"]),
+            price=_decimal(entry["price"]),
+            trigger_price=_decimal(entry["trigger_price"]),
+        )
+
+    def _executed(self, entry: Entry) -> None:
+        order = self.orders[entry["id"]]
+        quantity, price, fees = (Decimal(entry[name]) for name in ("quantity", "price", "fees"))
+        filled = order.filled_quantity + quantity
+        cost = order.filled_quantity * (order.average_price or ZERO) + quantity * price
+        status = OrderState.FILLED if filled >= order.quantity else OrderState.PARTIALLY_FILLED
+        self.orders[order.broker_order_id] = replace(
+            order, filled_quantity=filled, average_price=cost / filled, status=status
+        )
+        signed = order.side.sign * quantity
+        self.draws = entry["draws"]
+        if status is OrderState.FILLED:
+            del self.queue[order.broker_order_id]
+        if order.product is Product.INTRADAY:
+            self.intraday[order.symbol] = self.intraday.get(order.symbol, ZERO) + signed
+        self.fills.append(
+            BrokerFill(
+                broker_fill_id=f"{order.broker_order_id}-{self.last}",
+                broker_order_id=order.broker_order_id,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=quantity,
+                price=price,
+                filled_at=entry["at"],
+                fees=fees,
+                liquidity=entry["liquidity"],
+            )
+        )
+        self.positions.setdefault(order.symbol, Holdings()).trade(signed, price)
+        self.cash -= signed * price + fees
+
+    def _triggered(self, entry: Entry) -> None:
+        self.triggered.add(entry["id"])
+
+    def _ended(self, entry: Entry) -> None:
+        order = self.orders[entry["id"]]
+        self.orders[order.broker_order_id] = replace(
+            order, status=OrderState(entry["status"]), reason=entry["reason"]
+        )
+        del self.queue[order.broker_order_id]
+
+    def working(self) -> list[Working]:
+        """Return the working orders as the matching engine sees them, oldest first."""
+        return [self._as_working(self.orders[order_id], at) for order_id, at in self.queue.items()]
+
+    def _as_working(self, order: BrokerOrder, at: int) -> Working:
+        return Working(
+            id=order.broker_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            type=order.type,
+            time_in_force=order.time_in_force,
+            quantity=order.quantity,
+            price=order.price,
+            trigger_price=order.trigger_price,
+            filled=order.filled_quantity,
+            triggered=order.broker_order_id in self.triggered,
+            entered_at=at,
+        )
+
+    def held(self) -> dict[str, Holdings]:
+        """Return the positions that are not flat."""
+        return {symbol: held for symbol, held in self.positions.items() if held.quantity}
+
+    def as_positions(self) -> list[BrokerPosition]:
+        """Return the positions as a broker reports them."""
+        return [
+            BrokerPosition(symbol, held.quantity, held.cost / held.quantity) for symbol, held in self.held().items()
+        ]
+
+    def balance(self, currency: str, quotes: dict[str, Quote], leverage: Decimal) -> Balance:
+        """Return the money; equity and margin are None where a held symbol has no price."""
+        held = self.held()
+        if any(symbol not in quotes for symbol in held):
+            return Balance(currency, self.cash)
+        worth = {symbol: item.quantity * quotes[symbol].price for symbol, item in held.items()}
+        equity = self.cash + sum(worth.values(), ZERO)
+        used = sum((abs(value) for value in worth.values()), ZERO) / leverage
+        return Balance(currency, self.cash, equity, used, equity - used)
+
+
+def _decimal(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _order(entry: Entry) -> BrokerOrder:
+    return BrokerOrder(
+        broker_order_id=entry["id"],
+        tag=entry["tag"],
+        symbol=entry["symbol"],
+        side=Side(entry["side"]),
+        type=OrderType(entry["type"]),
+        quantity=Decimal(entry["quantity"]),
+        filled_quantity=ZERO,
+        status=OrderState.ACCEPTED,
+        time_in_force=TimeInForce(entry["time_in_force"]),
+        product=None if entry["product"] is None else Product(entry["product"]),
+        price=_decimal(entry["price"]),
+        trigger_price=_decimal(entry["trigger_price"]),
+        created_at=entry["at"],
+    )

@@ -1,0 +1,59 @@
+"""Orders, fills and pictures of accounts for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from domain.common.ids import new_id
+from domain.trading.model import Fill, Mode, Order, OrderType, Quote, Side, TimeInForce, tag_of
+from domain.trading.risk import RiskPicture
+
+NOW = 1_764_000_000_000
+
+
+def order(**changes: Any) -> Order:
+    order_id = new_id()
+    made = Order(
+        id=order_id,
+        user_id="u",
+        account="paper",
+        broker="paper",
+        mode=Mode.PAPER,
+        symbol="NSE:INFY",
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.DAY,
+        quantity=Decimal(10),
+        tag=tag_of(order_id),
+        created_at=NOW,
+        updated_at=NOW,
+        send_by=NOW + 60_000,
+        price=Decimal(100),
+    )
+    return replace(made, **changes)
+
+
+def fill(side: str, quantity: str, price: str, *, at: int = NOW, fees: str = "0", symbol: str = "NSE:INFY") -> Fill:
+    return Fill(
+        id=new_id(),
+        order_id="o",
+        account="paper",
+        symbol=symbol,
+        side=Side(side),
+        broker_fill_id=new_id(),
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        filled_at=at,
+        fees=Decimal(fees),
+    )
+
+
+def quote(price: str, *, age_ms: int = 0, symbol: str = "NSE:INFY") -> Quote:
+    return Quote(symbol, Decimal(price), NOW - age_ms)
+
+
+def picture(**changes: Any) -> RiskPicture:
+    calm = RiskPicture(now=NOW, mode=Mode.PAPER, quote=quote("100"), prices={"NSE:INFY": Decimal(100)})
+    return replace(calm, **changes)
