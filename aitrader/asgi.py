@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Quart
 
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices, IdentityServices
+from adapters.http.services import HttpOptions, HttpServices, IdentityServices, TradingServices
 from aitrader._version import __version__
 from aitrader.bootstrap import Application
 from aitrader.container import Container
@@ -34,6 +34,7 @@ def http_services(application: Application) -> HttpServices:
         health=parts.health(),
         version=__version__,
         identity=_identity(parts),
+        trading=_trading(parts),
     )
 
 
@@ -50,6 +51,31 @@ def _identity(parts: Container) -> IdentityServices:
         users=parts.find_user(),
         create_user=parts.create_user(),
         change_user=parts.change_user(),
+    )
+
+
+def _trading(parts: Container) -> TradingServices:
+    return TradingServices(
+        place=parts.place_order(),
+        cancel=parts.cancel_order(),
+        change=parts.change_order(),
+        decide=parts.decide_approval(),
+        resolve=parts.resolve_order(),
+        read=parts.read_trading(),
+        ask=parts.ask_desk(),
+        find_account=parts.find_account(),
+        create_account=parts.create_account(),
+        change_account=parts.change_account(),
+        set_limits=parts.set_limits(),
+        get_limits=parts.get_limits(),
+        accept_positions=parts.accept_positions(),
+        kill=parts.engage_kill(),
+        release=parts.release_kill(),
+        switches=parts.list_switches(),
+        arm=parts.arm(),
+        disarm=parts.disarm(),
+        save_quotes=parts.save_quotes(),
+        reauthenticate=parts.reauthenticate(),
     )
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from quart import Quart
 
 from adapters.http import problems
+from adapters.http.account_routes import account_routes
 from adapters.http.auth_routes import auth_routes
+from adapters.http.book_routes import book_routes
+from adapters.http.control_routes import control_routes
 from adapters.http.edge import Edge
 from adapters.http.group_commit import GroupCommit
 from adapters.http.health_routes import health_routes
 from adapters.http.hub import Hub
 from adapters.http.identity import Guard
 from adapters.http.job_routes import job_routes
+from adapters.http.mcp_routes import mcp_routes
 from adapters.http.offload import Offload
+from adapters.http.order_routes import order_routes
 from adapters.http.pages import document_of, pages
 from adapters.http.rates import Rates
 from adapters.http.recheck import Recheck
@@ -42,6 +47,11 @@ def create_app(services: HttpServices, options: HttpOptions | None = None) -> Qu
     state.guard.install(app)
     for routes in (
         job_routes(state),
+        order_routes(state),
+        book_routes(state),
+        account_routes(state),
+        control_routes(state),
+        mcp_routes(state),
         health_routes(state),
         auth_routes(state),
         token_routes(state),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from quart import request
@@ -16,6 +18,7 @@ from domain.identity.model import Principal
 T = TypeVar("T")
 
 MAX_SMALL = 1024
+_DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,12})?", re.ASCII)
 _MAX_LIST = 32
 
 
@@ -64,6 +67,43 @@ class Fields:
         if type(value) is int and abs(value) < 2**31:
             return value
         return self._wrong(name, "must be an integer", default)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        """Return true or false."""
+        if name not in self._body:
+            return default
+        value = self._get(name)
+        return value if type(value) is bool else self._wrong(name, "must be true or false", default)
+
+    def optional_one_of(self, name: str, *words: str) -> str | None:
+        """Return one of some words; None when it is left out or null."""
+        if self._body.get(name) is None:
+            self._read.add(name)
+            return None
+        return self.one_of(name, *words)
+
+    def optional_decimal(self, name: str) -> Decimal | None:
+        """Return a decimal number, given as text or as an integer; None when it is left out or null."""
+        if self._body.get(name) is None:
+            self._read.add(name)
+            return None
+        return self.decimal(name)
+
+    def decimal(self, name: str) -> Decimal:
+        """Return a decimal number, given as text or as an integer."""
+        value = self._get(name)
+        if type(value) is int and abs(value) < 2**53:
+            return Decimal(value)
+        if isinstance(value, str) and _DECIMAL.fullmatch(value):
+            return Decimal(value)
+        return self._wrong(name, 'must be a decimal number as text, such as "1500.05"', Decimal(1))
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """Return an object; empty when it is left out."""
+        value = self._get(name)
+        if name not in self._body or isinstance(value, dict):
+            return dict(value or {})
+        return self._wrong(name, "must be an object", {})
 
     def done(self) -> None:
         """Finish.

@@ -35,6 +35,12 @@ _PATH_PARAMETERS: dict[str, Schema] = {
         "schema": {"type": "string", "format": "uuid"},
         "example": "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0f11",
     },
+    "order_id": {
+        "description": "id of the order",
+        "schema": {"type": "string", "format": "uuid"},
+        "example": "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0f13",
+    },
+    "account": {"description": "id of the account", "schema": {"type": "string"}, "example": "paper"},
     "user_id": {
         "description": "id of the user",
         "schema": {"type": "string", "format": "uuid"},

@@ -31,10 +31,18 @@ _LINKS = {
     "health": "/health",
     "jobs": "/jobs",
     "job_types": "/job-types",
+    "orders": "/orders",
+    "positions": "/positions",
+    "accounts": "/accounts",
     "websocket": "/ws",
 }
 _TAGS = {
     "jobs": "Submit work, watch it, cancel it, fetch what it made.",
+    "orders": "Place, watch, change and cancel orders. Money and quantities are decimal text.",
+    "books": "Fills, positions, holdings, prices.",
+    "accounts": "Who trades where, what it is worth, what it may do.",
+    "controls": "Stop trading, and allow it.",
+    "mcp": "The account behind the broker's MCP server.",
     "auth": "Log in and out in a browser.",
     "health": "How this installation is.",
     "status": "What this server is.",
@@ -56,7 +64,8 @@ offer the subprotocols `aitrader.v1` and `bearer.TOKEN`; a page of ours is let i
 `subscribed {topic, seq}` comes a `snapshot`, then every event with a higher `seq`. To continue after a lost
 connection, add `"resume":{"job_updates":1841}`: you get what you missed, or `gap {topic, from, to}` and a snapshot.
 `"filters":{"job_updates":{"status":["succeeded"]}}` (also `job_id`, `job_type`) leaves out the rest; `seq` then skips
-what was left out. Topics: `job_updates` (needs `jobs:read`), `system_status`. Close codes: 1008 bad frames, 1009
+what was left out. Topics: `job_updates` (needs `jobs:read`), `order_updates` (needs `orders:read`;
+filters `order_id`, `account`, `symbol`, `status`), `system_status`. Close codes: 1008 bad frames, 1009
 frame too big, 1012 server restarting, 4401 credentials ended, 4408 too slow, 4429 too many clients or messages.
 """
 _STATUS_PAGE = """\

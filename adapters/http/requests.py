@@ -116,6 +116,19 @@ def _time(name: str, value: object, problems: list[FieldError]) -> int | None:
         return None
 
 
+def moment(value: object) -> int | None:
+    """Return an RFC 3339 time as milliseconds UTC; None for null.
+
+    Raises:
+        Invalid: it is none.
+    """
+    problems: list[FieldError] = []
+    found = _time("time", value, problems)
+    if problems:
+        raise Invalid("the request is not valid", code="invalid_request", errors=problems)
+    return found
+
+
 def list_query(query: MultiDict[str, str], user_id: str) -> tuple[JobFilter, str | None, int]:
     """Return filter, the id to continue before, and the limit of ``GET /jobs``.
 
@@ -212,3 +225,57 @@ def read_cursor(cursor: str) -> str:
     if not _CURSOR.fullmatch(cursor):
         raise Malformed("the cursor is not one of ours; start again without it", code="invalid_cursor")
     return str(uuid.UUID(bytes=base64.urlsafe_b64decode(cursor + "==")))
+
+
+class Query:
+    """The parameters of a query, each given once. ``done`` raises for everything wrong at once."""
+
+    def __init__(self, query: MultiDict[str, str], *known: str) -> None:
+        self._query = query
+        self._problems = [
+            FieldError(field_path((name,)), "is not a known parameter") for name in query if name not in known
+        ]
+        self._problems += [FieldError(name, "must be given once") for name in known if len(query.getlist(name)) > 1]
+
+    def text(self, name: str, most: int = 64) -> str | None:
+        """Return a parameter; None when it is left out."""
+        value = self._query.get(name)
+        if value is not None and not (0 < len(value) <= most and value.isprintable()):
+            self._problems.append(FieldError(name, f"must be 1 to {most} printable characters"))
+        return value
+
+    def one_of(self, name: str, *words: str) -> str | None:
+        """Return one of some words; None when it is left out."""
+        value = self._query.get(name)
+        if value is not None and value not in words:
+            self._problems.append(FieldError(name, f"must be one of: {', '.join(words)}"))
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return whether a parameter is ``true``; false when it is left out."""
+        return self.one_of(name, "true", "false") == "true"
+
+    def time(self, name: str) -> int | None:
+        """Return an RFC 3339 time as milliseconds UTC; None when it is left out."""
+        return _time(name, self._query.get(name), self._problems)
+
+    def limit(self) -> int:
+        """Return how many are wanted."""
+        return _limit(self._query.get("limit"), self._problems)
+
+    def before_id(self) -> str | None:
+        """Return the id that ``cursor`` continues before.
+
+        Raises:
+            Malformed: it is not one of ours.
+        """
+        cursor = self._query.get("cursor")
+        return None if cursor is None else read_cursor(cursor)
+
+    def done(self) -> None:
+        """Finish.
+
+        Raises:
+            Invalid: a parameter was wrong, unknown or repeated.
+        """
+        refuse_query(self._problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,13 @@ from domain.identity.users import ChangeUser, CreateUser, FindUser
 from domain.jobs.model import Artifact
 from domain.jobs.ports import JobTypes
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJobs
+from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
+from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ResolveOrder
+from domain.trading.controls import Arm, Disarm, EngageKill, ListSwitches, ReleaseKill
+from domain.trading.model import Quote
+from domain.trading.placing import PlaceOrder
+from domain.trading.queries import AskDesk, ReadTrading
+from domain.trading.reconciling import AcceptPositions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,37 @@ class IdentityServices:
     users: FindUser
     create_user: CreateUser
     change_user: ChangeUser
+
+
+@dataclass(frozen=True, slots=True)
+class TradingServices:
+    """Use cases of trading.
+
+    Args:
+        save_quotes: stores prices and tells every process.
+        reauthenticate: checks a user's password; slow, so it is called through ``HttpState.logins``.
+    """
+
+    place: PlaceOrder
+    cancel: CancelOrder
+    change: ChangeOrder
+    decide: DecideApproval
+    resolve: ResolveOrder
+    read: ReadTrading
+    ask: AskDesk
+    find_account: FindAccount
+    create_account: CreateAccount
+    change_account: ChangeAccount
+    set_limits: SetLimits
+    get_limits: GetLimits
+    accept_positions: AcceptPositions
+    kill: EngageKill
+    release: ReleaseKill
+    switches: ListSwitches
+    arm: Arm
+    disarm: Disarm
+    save_quotes: Callable[[Sequence[Quote]], None]
+    reauthenticate: Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +94,7 @@ class HttpServices:
     health: HealthReport
     version: str
     identity: IdentityServices
+    trading: TradingServices
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from domain.identity.model import Principal, Scope
 from domain.jobs.events import TOPIC as JOB_UPDATES
 from domain.jobs.events import job_summary
 from domain.jobs.model import JobFilter
+from domain.trading.views import TOPIC as ORDER_UPDATES
+from domain.trading.views import order_updated
+from domain.trading.work import OrderFilter
 
 SYSTEM_STATUS = "system_status"
 SNAPSHOT_SIZE = 100
@@ -49,6 +52,10 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
         jobs, _ = services.list_jobs(JobFilter(user_id=user_id), before_id=None, limit=SNAPSHOT_SIZE)
         return [job_summary(job) for job in jobs]
 
+    def newest_orders(user_id: str) -> Items:
+        orders, _ = services.trading.read.orders(OrderFilter(user_id=user_id), before_id=None, limit=SNAPSHOT_SIZE)
+        return [order_updated(order).data for order in orders]
+
     def components(_user_id: str) -> Items:
         return [component_view(component) for component in services.health.all()]
 
@@ -59,6 +66,13 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
             snapshot=newest_jobs,
             filters=frozenset({"job_id", "job_type", "status"}),
             scope=Scope.JOBS_READ,
+        ),
+        Topic(
+            ORDER_UPDATES,
+            audience=lambda user_id: user_id,
+            snapshot=newest_orders,
+            filters=frozenset({"order_id", "account", "symbol", "status"}),
+            scope=Scope.ORDERS_READ,
         ),
         Topic(SYSTEM_STATUS, audience=lambda _user_id: EVERYONE, snapshot=components),
     ]

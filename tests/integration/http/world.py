@@ -19,12 +19,14 @@ from adapters.db.engine import open_engine, parse_database_url
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices, IdentityServices
+from adapters.http.services import HttpOptions, HttpServices, IdentityServices, TradingServices
+from adapters.marketdata.parquet_store import ParquetBarStore
+from aitrader.quotes import QuoteBoard
 from domain.common.errors import FieldError, Invalid, NotFound
 from domain.common.events import PublishedEvent
 from domain.common.health import ComponentHealth
 from domain.common.time import SystemClock
-from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut
+from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut, Reauthenticate
 from domain.identity.model import ROLE_SCOPES, Role, Scope, User
 from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
 from domain.identity.users import ChangeUser, CreateUser, FindUser
@@ -38,6 +40,14 @@ from domain.jobs.services import (
     SubmitJob,
     SubmitJobs,
 )
+from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
+from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ResolveOrder
+from domain.trading.controls import Arm, Disarm, EngageKill, ListSwitches, ReleaseKill
+from domain.trading.gate import RiskGate
+from domain.trading.model import Mode
+from domain.trading.placing import PlaceOrder
+from domain.trading.queries import AskDesk, ReadTrading
+from domain.trading.reconciling import AcceptPositions
 
 ROOT = Path(__file__).parents[3]
 LOCAL = "019a0000-0000-7000-8000-000000000001"
@@ -205,6 +215,31 @@ class FakeHealth:
         return not self.reasons, self.reasons
 
 
+class FakeBrokers:
+    """``paper`` is for paper, ``mcp`` for both; options may be anything."""
+
+    def modes(self, broker: str) -> tuple[Mode, ...]:
+        if broker not in ("paper", "mcp"):
+            raise NotFound("there is no such broker", code="unknown_broker")
+        return (Mode.PAPER,) if broker == "paper" else (Mode.LIVE, Mode.PAPER)
+
+    def validate(self, broker: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(options)
+
+
+class RecordingBell:
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+
+    def __call__(self, account: str) -> None:
+        self.rung.append(account)
+
+
+class AlwaysOpen:
+    def is_open(self, symbol: str, at_ms: int) -> bool | None:
+        return True
+
+
 class World:
     """Everything a test may look at."""
 
@@ -272,8 +307,41 @@ class World:
     def close(self) -> None:
         self.engine.dispose()
 
+    def _trading(self) -> TradingServices:
+        self.quotes = QuoteBoard(
+            self.work, self.read, ParquetBarStore(self.folder / "bars", self.clock), self.bus, self.clock
+        )
+        self.bell = RecordingBell()
+        gate = RiskGate(self.clock, self.quotes, AlwaysOpen(), lambda account, state: "print")
+        find = FindAccount(self.work, self.clock)
+        place = PlaceOrder(self.work, find, gate, self.clock, self.bell)
+        log_in = LogIn(self.work, self.hasher, self.clock)
+        return TradingServices(
+            place=place,
+            cancel=CancelOrder(self.work, self.clock, self.bell),
+            change=ChangeOrder(self.work, gate, self.clock, self.bell),
+            decide=DecideApproval(self.work, self.clock, self.bell),
+            resolve=ResolveOrder(self.work, self.clock),
+            read=ReadTrading(self.read, self.clock, self.quotes, lambda account, state: "print"),
+            ask=AskDesk(self.work, self.read, self.clock, self.bell, timeout_s=0.2),
+            find_account=find,
+            create_account=CreateAccount(self.work, FakeBrokers(), self.clock),
+            change_account=ChangeAccount(self.work, self.clock),
+            set_limits=SetLimits(self.work, self.clock),
+            get_limits=GetLimits(self.read),
+            accept_positions=AcceptPositions(self.work, self.clock),
+            kill=EngageKill(self.work, self.clock, place, self.bell),
+            release=ReleaseKill(self.work, self.clock, self.bell),
+            switches=ListSwitches(self.read),
+            arm=Arm(self.work, self.clock, lambda account, state: "print", self.bell),
+            disarm=Disarm(self.work, self.clock),
+            save_quotes=self.quotes.save,
+            reauthenticate=Reauthenticate(log_in, self.read),
+        )
+
     def _services(self) -> HttpServices:
         return HttpServices(
+            trading=self._trading(),
             prepare_job=self.prepare,
             submit_jobs=SubmitJobs(self.work, self.queue),
             get_job=GetJob(self.read),
