@@ -141,7 +141,7 @@ def last_close(bars: BarStore, symbol: str) -> Quote | None:
         return None
     closed, timeframe = newest
     column = bars.read(symbol, timeframe, start_ms=closed - timeframe.ms).close
-    price = round(Decimal(str(float(column[-1]))), _DECIMALS)
+    price = Decimal(repr(round(float(column[-1]), _DECIMALS)))
     return Quote(symbol, price, closed, source=STORED)
 
 

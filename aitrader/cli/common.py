@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -130,4 +131,47 @@ def bar_store() -> BarStore:
     return store
 
 
+def confirm(text: str, word: str, yes: bool) -> None:
+    """Have a person type a word before something that must not happen by accident.
+
+    Raises:
+        Invalid: they typed something else, or there is no terminal to ask at.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Invalid(f"{text}; add --yes to do it without a terminal", code="not_confirmed")
+    if str(click.prompt(f"{text}. Type {word} to go on", err=True)).strip() != word:
+        raise Invalid("not confirmed; nothing was done", code="not_confirmed")
+
+
+def amount(text: str) -> Decimal:
+    """Return a decimal number that was typed.
+
+    Raises:
+        Invalid: it is none.
+    """
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise Invalid(f"{text!r} is not a number; expected such as 1500.05", code="invalid_number")
+    return number
+
+
+def named(pairs: Sequence[str]) -> dict[str, str]:
+    """Return what was given as ``name=value``.
+
+    Raises:
+        Invalid: a pair has no equals sign.
+    """
+    for pair in pairs:
+        if "=" not in pair:
+            raise Invalid(f"{pair!r} is not name=value", code="invalid_option")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+account_option = click.option("--account", metavar="ID", help="Only this account; see: aitrader accounts list")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

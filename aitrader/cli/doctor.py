@@ -83,6 +83,7 @@ def examine() -> list[Finding]:
         "exposure": _exposure,
         "audit log": _audit_log,
         "market data": _market_data,
+        "trading": _trading,
         "clock": _clock,
         "disk": _disk,
     }
@@ -195,6 +196,25 @@ def _market_data(container: Container) -> tuple[str, str]:
     if not datasets:
         return "warning", "no market data yet; run: aitrader data samples, or aitrader data import --help"
     return "ok", ", ".join(f"{dataset.symbol} {dataset.timeframe}" for dataset in datasets[:5])
+
+
+def _trading(container: Container) -> tuple[str, str]:
+    from aitrader.mcp_account import BROKER
+
+    engaged = [switch.scope for switch in container.list_switches()() if switch.engaged]
+    if engaged:
+        return "warning", f"kill switch engaged: {', '.join(engaged)}; let trading go on with: aitrader release"
+    known = container.plugin_host().brokers
+    missing = [item for item in container.read_trading().accounts(None) if item.account.broker not in known]
+    if missing:
+        names = ", ".join(f"{item.account.id} ({item.account.broker})" for item in missing)
+        return "failed", f"accounts whose broker no plugin offers: {names}"
+    if container.settings().mcp_url is not None and BROKER not in known:
+        return "warning", "MCP_URL is set, but no plugin offers the broker mcp"
+    blocked = [item for item in container.read_trading().health() if not item.ready]
+    if blocked:
+        return "warning", "; ".join(f"{item.account}: {', '.join(item.reasons)}" for item in blocked)
+    return "ok", "no account is blocked"
 
 
 def _clock(container: Container) -> tuple[str, str]:

@@ -299,7 +299,7 @@ class MatchingEngine:
         price = touch * (1 + sign * self._slippage() / _BPS)
         tick = self._rules.tick_size
         rounding = ROUND_CEILING if sign > 0 else ROUND_FLOOR
-        price = max(tick, (price / tick).to_integral_value(rounding) * tick)
+        price = max(tick, (price / tick).to_integral_value(rounding) * tick).normalize()
         return limit if limit is not None and (price - limit) * sign > 0 else price
 
     def _slippage(self) -> Decimal:

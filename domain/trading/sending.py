@@ -220,7 +220,8 @@ class SendOrder:
     def _settle(self, order: Order, state: OrderState, error: BaseException) -> None:
         detail = error.detail if isinstance(error, AITraderError) else f"{type(error).__name__}: {error}"
         code = error.code if isinstance(error, AITraderError) else "unexpected"
-        log.warning("order not accepted", extra={"order_id": order.id, "outcome": state.value, "reason": detail})
+        level = logging.WARNING if state is OrderState.UNKNOWN else logging.INFO
+        log.log(level, "order not accepted", extra={"order_id": order.id, "outcome": state.value, "reason": detail})
         with self.unit_of_work() as work:
             work.accounts.lock(order.account)
             order, now = work.orders.get(order.id), self.clock.now_ms()
