@@ -27,10 +27,7 @@ from domain.market.ports import BarStore
 from domain.research.metrics import Activity, Metrics, drawdowns, measure
 from domain.research.model import BacktestResult
 from domain.research.ports import Strategy
-from domain.trading.fees import Charges, FeeModel, parse_fee_options
-from domain.trading.matching import Ended, Executed, FillRules, MatchEvent, MatchingEngine, Triggered, Working
-from domain.trading.model import (
-    Account,
+from domain.trading.brokerage import (
     Ack,
     Balance,
     BrokerFill,
@@ -41,16 +38,12 @@ from domain.trading.model import (
     Capabilities,
     Holding,
     Instrument,
-    Mode,
-    Order,
-    OrderState,
-    OrderType,
-    Product,
     Quote,
     SessionState,
-    Side,
-    TimeInForce,
 )
+from domain.trading.fees import Charges, FeeModel, parse_fee_options
+from domain.trading.matching import Ended, Executed, FillRules, MatchEvent, MatchingEngine, Triggered, Working
+from domain.trading.model import Account, Mode, Order, OrderState, OrderType, Product, Side, TimeInForce
 from domain.trading.ports import (
     Broker,
     BrokerContext,

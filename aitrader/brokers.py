@@ -18,7 +18,7 @@ from domain.common.time import Clock
 from domain.market.ports import BarStore
 from domain.trading.model import Account, Mode
 from domain.trading.ports import Broker, Journal, Quotes, Vault
-from domain.trading.work import BrokerState
+from domain.trading.records import BrokerState
 
 _MOST_ERRORS = 20
 

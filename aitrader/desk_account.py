@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from domain.common.errors import AITraderError
 from domain.common.time import Clock
 from domain.trading.applying import ApplyUpdate
-from domain.trading.model import Account, BrokerSession, BrokerUpdate, Order, SessionState
+from domain.trading.brokerage import BrokerSession, BrokerUpdate, SessionState
+from domain.trading.model import Account, Order
 from domain.trading.ports import Broker
 from domain.trading.reconciling import Reconcile, RememberSession
+from domain.trading.records import DeskRequest
 from domain.trading.sending import LeaseGone, SendCancels, SendOrder, Turn
 from domain.trading.views import session_view
-from domain.trading.work import DeskRequest, TradingWork
+from domain.trading.work import TradingWork
 
 log = logging.getLogger(__name__)
 

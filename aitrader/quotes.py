@@ -14,7 +14,7 @@ from domain.common.events import EVERYONE, EventBus, PublishedEvent
 from domain.common.time import Clock
 from domain.market.model import Dataset, Timeframe
 from domain.market.ports import BarStore
-from domain.trading.model import Quote
+from domain.trading.brokerage import Quote
 from domain.trading.work import TradingWork
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from adapters.db.trading_tables import accounts, armings, risk_limits, switches
 from adapters.db.upsert import upsert
 from domain.common.errors import Conflict, NotFound, Unavailable
+from domain.trading.limits import RiskLimits, parse_limits
 from domain.trading.model import Account, Mode
-from domain.trading.risk import RiskLimits, parse_limits
-from domain.trading.work import GLOBAL, Arming, Switch
+from domain.trading.records import GLOBAL, Arming, Switch
 
 _LOCK = 4_150_233
 

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, select
 from adapters.db.trading_orders import chunks
 from adapters.db.trading_tables import equity_points, positions, quotes
 from adapters.db.upsert import upsert
-from domain.trading.model import Lot, Position, Quote
-from domain.trading.work import EquityPoint
+from domain.trading.brokerage import Quote
+from domain.trading.model import Lot, Position
+from domain.trading.records import EquityPoint
 
 
 def _to_position(row: Row[Any]) -> Position:

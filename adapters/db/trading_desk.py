@@ -14,7 +14,7 @@ from adapters.db.trading_tables import broker_states, desk_leases, desk_requests
 from adapters.db.types import now_ms
 from adapters.db.upsert import upsert
 from domain.common.errors import NotFound
-from domain.trading.work import BrokerState, DeskLease, DeskRequest
+from domain.trading.records import BrokerState, DeskLease, DeskRequest
 
 _KEPT_MS = 3_600_000
 

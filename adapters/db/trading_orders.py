@@ -25,7 +25,7 @@ from domain.trading.model import (
     Side,
     TimeInForce,
 )
-from domain.trading.work import OrderEvent, OrderFilter
+from domain.trading.records import OrderEvent, OrderFilter
 
 _FIELDS = tuple(item.name for item in fields(Order))
 _KINDS: dict[str, type[Enum]] = {

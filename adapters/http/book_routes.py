@@ -20,7 +20,7 @@ from domain.common.ids import parse_id
 from domain.common.time import SystemClock
 from domain.identity.model import Scope
 from domain.market.model import parse_symbol
-from domain.trading.model import Quote
+from domain.trading.brokerage import Quote
 from domain.trading.views import fill_view, holding_view, moment, position_view
 
 _MOST_QUOTES = 500

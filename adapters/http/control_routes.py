@@ -17,8 +17,8 @@ from adapters.http.state import HttpState
 from domain.common.time import rfc3339
 from domain.identity.model import Scope
 from domain.trading.controls import Killed
+from domain.trading.records import GLOBAL
 from domain.trading.views import switch_view
-from domain.trading.work import GLOBAL
 
 _HOUR_MS = 3_600_000
 

@@ -16,10 +16,10 @@ from adapters.http.schemas import LocationHeaders
 from adapters.http.state import HttpState
 from domain.common.errors import Conflict, Unavailable
 from domain.identity.model import Scope
-from domain.trading.model import BrokerPosition, SessionState
+from domain.trading.brokerage import BrokerPosition, SessionState
 from domain.trading.queries import AccountNow
+from domain.trading.records import BrokerState
 from domain.trading.views import holding_view, moment, money
-from domain.trading.work import BrokerState
 
 BROKER = "mcp"
 

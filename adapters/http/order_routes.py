@@ -25,8 +25,8 @@ from domain.market.model import parse_symbol
 from domain.trading.changing import OrderChange
 from domain.trading.model import Order, OrderState, OrderType, Product, Side, TimeInForce
 from domain.trading.placing import NewOrder
+from domain.trading.records import OrderFilter
 from domain.trading.views import order_event_view, order_path, order_view
-from domain.trading.work import OrderFilter
 
 _FILTERS = ("account", "broker", "symbol", "status", "strategy", "open", "approval", "limit", "cursor")
 _VERSION = re.compile(r'"(\d{1,9})"')

@@ -16,9 +16,9 @@ from domain.jobs.model import Artifact
 from domain.jobs.ports import JobTypes
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJobs
 from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
+from domain.trading.brokerage import Quote
 from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ResolveOrder
 from domain.trading.controls import Arm, Disarm, EngageKill, ListSwitches, ReleaseKill
-from domain.trading.model import Quote
 from domain.trading.placing import PlaceOrder
 from domain.trading.queries import AskDesk, ReadTrading
 from domain.trading.reconciling import AcceptPositions

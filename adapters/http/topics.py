@@ -13,9 +13,9 @@ from domain.identity.model import Principal, Scope
 from domain.jobs.events import TOPIC as JOB_UPDATES
 from domain.jobs.events import job_summary
 from domain.jobs.model import JobFilter
+from domain.trading.records import OrderFilter
 from domain.trading.views import TOPIC as ORDER_UPDATES
 from domain.trading.views import order_updated
-from domain.trading.work import OrderFilter
 
 SYSTEM_STATUS = "system_status"
 SNAPSHOT_SIZE = 100

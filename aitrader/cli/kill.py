@@ -6,8 +6,8 @@ import click
 
 from aitrader.cli import EXIT_FAILED
 from aitrader.cli.common import actor, client, confirm, json_option, print_json, print_table, say, yes_option
+from domain.trading.records import GLOBAL
 from domain.trading.views import switch_view
-from domain.trading.work import GLOBAL
 
 
 @click.command(epilog='Example: aitrader kill --reason "it buys in a loop"')

@@ -172,7 +172,7 @@ def list_orders(
 ) -> None:
     """List orders, newest first."""
     from domain.market.model import parse_symbol
-    from domain.trading.work import OrderFilter
+    from domain.trading.records import OrderFilter
 
     container = client()
     wanted = OrderFilter(
@@ -315,7 +315,7 @@ def watch(account: str | None, user_name: str | None, as_json: bool) -> None:
 
 
 def _changes(container: Container, user_id: str, account: str | None) -> Iterator[Order]:
-    from domain.trading.work import OrderFilter
+    from domain.trading.records import OrderFilter
 
     seen: dict[str, int] = {}
     while True:

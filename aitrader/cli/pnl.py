@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.trading.model import Account
-    from domain.trading.work import EquityPoint
+    from domain.trading.records import EquityPoint
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40

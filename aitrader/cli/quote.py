@@ -21,7 +21,7 @@ def quote(
     """Show the last price of a symbol, or push one: paper orders trade on it."""
     from aitrader.quotes import quote_view
     from domain.market.model import parse_symbol
-    from domain.trading.model import Quote
+    from domain.trading.brokerage import Quote
 
     container = client()
     name = parse_symbol(symbol)

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from domain.common.errors import Conflict, FieldError, Invalid, NotFound
 from domain.common.time import Clock
+from domain.trading.limits import RiskLimits, default_limits, parse_limits
 from domain.trading.model import ZERO, Account, Mode
-from domain.trading.risk import RiskLimits, default_limits, parse_limits
 from domain.trading.work import TradingWork
 
 PAPER = "paper"

@@ -10,21 +10,13 @@ from decimal import Decimal
 from domain.common.ids import new_id
 from domain.common.time import Clock
 from domain.trading.books import apply_fill, average, equity_point, fold
+from domain.trading.brokerage import BrokerFill, BrokerOrder, BrokerUpdate
 from domain.trading.changing import record
-from domain.trading.model import (
-    ZERO,
-    Account,
-    BrokerFill,
-    BrokerOrder,
-    BrokerUpdate,
-    Fill,
-    Order,
-    OrderState,
-    Origin,
-)
+from domain.trading.model import ZERO, Account, Fill, Order, OrderState, Origin
 from domain.trading.ports import Quotes
+from domain.trading.records import EquityPoint
 from domain.trading.views import order_updated
-from domain.trading.work import EquityPoint, TradingWork
+from domain.trading.work import TradingWork
 
 BROKER = "broker"
 _REASON_LENGTH = 300

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from domain.trading.model import ZERO, Account, Fill, Lot, Position, Quote
-from domain.trading.work import EquityPoint
+from domain.trading.brokerage import Quote
+from domain.trading.model import ZERO, Account, Fill, Lot, Position
+from domain.trading.records import EquityPoint
 
 
 def apply_fill(position: Position, fill: Fill) -> Position:

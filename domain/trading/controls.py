@@ -8,12 +8,14 @@ from decimal import Decimal
 
 from domain.common.errors import AITraderError, Conflict, Invalid
 from domain.common.time import Clock
+from domain.trading.brokerage import Quote
 from domain.trading.gate import Fingerprint
-from domain.trading.model import Account, Mode, OrderState, OrderType, Origin, Position, Quote, Side
+from domain.trading.model import Account, Mode, OrderState, OrderType, Origin, Position, Side
 from domain.trading.placing import NewOrder, PlaceOrder
 from domain.trading.ports import Quotes
+from domain.trading.records import GLOBAL, Arming, Switch
 from domain.trading.views import order_updated
-from domain.trading.work import GLOBAL, Arming, Switch, TradingWork
+from domain.trading.work import TradingWork
 
 ARMED_MS = 8 * 3_600_000
 _WAIT_S = 2.0

@@ -9,10 +9,13 @@ from typing import Protocol
 
 from domain.common.time import Clock
 from domain.trading.books import equity_point, fold_all, profit
-from domain.trading.model import ZERO, Account, Mode, Order, OrderState, Position, Quote, SessionState
+from domain.trading.brokerage import Quote, SessionState
+from domain.trading.limits import default_limits
+from domain.trading.model import ZERO, Account, Mode, Order, OrderState, Position
 from domain.trading.ports import Quotes
-from domain.trading.risk import OpenOrder, Refusal, RiskPicture, check, default_limits
-from domain.trading.work import BrokerState, TradingWork
+from domain.trading.records import BrokerState
+from domain.trading.risk import OpenOrder, Refusal, RiskPicture, check
+from domain.trading.work import TradingWork
 
 DAY_MS = 86_400_000
 _WINDOWS_MS = (1000, 60_000, DAY_MS)

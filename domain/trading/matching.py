@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from domain.common.errors import Conflict
-from domain.trading.model import ZERO, OrderState, OrderType, Quote, Side, TimeInForce
+from domain.trading.brokerage import Quote
+from domain.trading.model import ZERO, OrderState, OrderType, Side, TimeInForce
 
 _BPS = Decimal(10_000)
 _UNBOUNDED = Decimal("Infinity")

@@ -12,19 +12,9 @@ from domain.common.ids import new_id
 from domain.common.time import Clock
 from domain.market.model import parse_symbol
 from domain.trading.accounts import FindAccount
+from domain.trading.brokerage import Capabilities
 from domain.trading.gate import RiskGate
-from domain.trading.model import (
-    Account,
-    Approval,
-    Capabilities,
-    Order,
-    OrderType,
-    Origin,
-    Product,
-    Side,
-    TimeInForce,
-    tag_of,
-)
+from domain.trading.model import Account, Approval, Order, OrderType, Origin, Product, Side, TimeInForce, tag_of
 from domain.trading.ports import CapabilityMissing
 from domain.trading.risk import RiskRefused, unit_price
 from domain.trading.views import money, order_updated

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 from domain.common.errors import AITraderError, Conflict
 from domain.common.time import Clock
 from domain.market.ports import BarStore
-from domain.trading.model import (
-    Account,
+from domain.trading.brokerage import (
     Ack,
     Balance,
     BrokerFill,
@@ -21,10 +20,9 @@ from domain.trading.model import (
     Capabilities,
     Holding,
     Instrument,
-    Mode,
-    Order,
     Quote,
 )
+from domain.trading.model import Account, Mode, Order
 
 
 class NotSent(AITraderError):

@@ -9,18 +9,12 @@ from domain.common.errors import Unavailable
 from domain.common.ids import new_id
 from domain.common.time import Clock
 from domain.trading.applying import worth
+from domain.trading.brokerage import BrokerSession, Holding, Quote, SessionState
 from domain.trading.gate import Fingerprint
-from domain.trading.model import Account, BrokerSession, Fill, Holding, Mode, Order, Position, Quote, SessionState
+from domain.trading.model import Account, Fill, Mode, Order, Position
 from domain.trading.ports import Quotes
-from domain.trading.work import (
-    Arming,
-    BrokerState,
-    DeskRequest,
-    EquityPoint,
-    OrderEvent,
-    OrderFilter,
-    TradingWork,
-)
+from domain.trading.records import Arming, BrokerState, DeskRequest, EquityPoint, OrderEvent, OrderFilter
+from domain.trading.work import TradingWork
 
 
 @dataclass(frozen=True, slots=True)

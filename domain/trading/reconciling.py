@@ -10,24 +10,21 @@ from domain.common.failpoints import failpoint
 from domain.common.time import Clock
 from domain.trading.applying import Applied, ApplyUpdate, worth
 from domain.trading.books import fold
-from domain.trading.changing import end
-from domain.trading.model import (
-    ZERO,
-    Account,
+from domain.trading.brokerage import (
     Balance,
     BrokerPosition,
     BrokerSession,
     BrokerUpdate,
     Capabilities,
     Holding,
-    Order,
-    OrderState,
     SessionState,
-    TimeInForce,
 )
+from domain.trading.changing import end
+from domain.trading.model import ZERO, Account, Order, OrderState, TimeInForce
 from domain.trading.ports import Broker, Quotes
+from domain.trading.records import BrokerState
 from domain.trading.sending import SendOrder
-from domain.trading.work import BrokerState, TradingWork
+from domain.trading.work import TradingWork
 
 ACTOR = "reconciler"
 READS_TO_PROVE_ABSENCE = 3

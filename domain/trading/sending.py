@@ -12,9 +12,10 @@ from domain.common.errors import AITraderError, Conflict
 from domain.common.failpoints import failpoint
 from domain.common.time import Clock
 from domain.trading.applying import ApplyUpdate
+from domain.trading.brokerage import Ack
 from domain.trading.changing import end, record, with_change
 from domain.trading.gate import RiskGate
-from domain.trading.model import Account, Ack, Order, OrderState, Origin
+from domain.trading.model import Account, Order, OrderState, Origin
 from domain.trading.placing import require_capabilities
 from domain.trading.ports import Broker, BrokerRejected, NotSent
 from domain.trading.risk import Refusal

@@ -7,8 +7,9 @@ from typing import Any
 
 from domain.common.events import Event
 from domain.common.time import rfc3339
-from domain.trading.model import Account, Balance, BrokerSession, Fill, Holding, Order, Position, Quote
-from domain.trading.work import Arming, BrokerState, EquityPoint, OrderEvent, Switch
+from domain.trading.brokerage import Balance, BrokerSession, Holding, Quote
+from domain.trading.model import Account, Fill, Order, Position
+from domain.trading.records import Arming, BrokerState, EquityPoint, OrderEvent, Switch
 
 TOPIC = "order_updates"
 

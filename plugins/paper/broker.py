@@ -20,7 +20,6 @@ from aitrader.api import (
     BrokerUpdate,
     Capabilities,
     Conflict,
-    Ended,
     Executed,
     Holding,
     Instrument,
@@ -39,6 +38,7 @@ from aitrader.api import (
     Working,
     parse_fee_options,
 )
+from plugins.paper import entries
 from plugins.paper.ledger import ZERO, Entry, Ledger
 from plugins.paper.options import PaperOptions
 from plugins.paper.power import after_order, worst_case
@@ -108,9 +108,9 @@ class PaperBroker:
             self._check(order, quote)
             fence()
             now, number = self._context.clock.now_ms(), self._ledger.last + 1
-            working = _working(order, f"P{number:08d}", now)
+            working = entries.working(order, f"P{number:08d}", now)
             events = self._engine.submit(working, quote, now)
-            self._store([_accepted(working, order.tag, order.product), *self._entries(events, order.product)])
+            self._store([entries.accepted(working, order.tag, order.product), *self._entries(events, order.product)])
             return Ack(working.id, self._update({working.id}, since=number))
 
     def modify(self, order: Order) -> None:
@@ -126,7 +126,12 @@ class PaperBroker:
                 events = self._engine.replace(broker_id, **values, quote=quote, at=now)  # type: ignore[arg-type]
             except Conflict as error:
                 raise BrokerRejected(error.detail, code="order_state") from error
-            entry = {"kind": "replaced", "id": broker_id, "at": now, **{k: _text(v) for k, v in values.items()}}
+            entry = {
+                "kind": "replaced",
+                "id": broker_id,
+                "at": now,
+                **{k: entries.text(v) for k, v in values.items()},
+            }
             self._store([entry, *self._entries(events)])
             update = self._update({broker_id}, since=since)
         self._callback(update)
@@ -284,7 +289,7 @@ class PaperBroker:
                 entered_at=now,
             )
             events = self._engine.submit(order, self._context.quotes.last(symbol), now)
-            self._store([_accepted(order, None, product), *self._entries(events, product)])
+            self._store([entries.accepted(order, None, product), *self._entries(events, product)])
 
     def _check(self, order: Order, quote: Quote | None) -> None:
         if order.tag in self._ledger.tags:
@@ -361,27 +366,12 @@ class PaperBroker:
         return [self._entry(event, product) for event in events]
 
     def _entry(self, event: MatchEvent, product: Product | None) -> Entry:
-        if isinstance(event, Ended):
-            status, why = event.status.value, event.reason
-            return {"kind": "ended", "id": event.order_id, "status": status, "reason": why, "at": event.at}
-        if isinstance(event, Executed):
-            return self._execution(event, product)
-        return {"kind": "triggered", "id": event.order_id, "at": event.at}
-
-    def _execution(self, event: Executed, product: Product | None) -> Entry:
+        if not isinstance(event, Executed):
+            return entries.of_event(event)
         known = self._ledger.orders.get(event.order_id)
         product = product if known is None else known.product
         fees = self._charge(event.symbol, event.side, product, event.quantity, event.price)
-        return {
-            "kind": "executed",
-            "id": event.order_id,
-            "quantity": _text(event.quantity),
-            "price": _text(event.price),
-            "fees": _text(fees),
-            "liquidity": event.liquidity,
-            "at": event.at,
-            "draws": self._engine.draws,
-        }
+        return entries.executed(event, fees, self._engine.draws)
 
     def _store(self, entries: list[Entry]) -> None:
         """Make entries durable, then true. Whatever goes wrong, the journal decides what happened."""
@@ -407,38 +397,3 @@ class PaperBroker:
             fills.append(fill)
         touched = sorted(order_ids | {fill.broker_order_id for fill in fills})
         return BrokerUpdate(tuple(self._ledger.orders[order_id] for order_id in touched), tuple(reversed(fills)))
-
-
-def _working(order: Order, broker_id: str, now: int) -> Working:
-    return Working(
-        id=broker_id,
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
-        time_in_force=order.time_in_force,
-        quantity=order.quantity,
-        price=order.price,
-        trigger_price=order.trigger_price,
-        entered_at=now,
-    )
-
-
-def _accepted(order: Working, tag: str | None, product: Product | None) -> Entry:
-    return {
-        "kind": "accepted",
-        "id": order.id,
-        "tag": tag,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "type": order.type.value,
-        "time_in_force": order.time_in_force.value,
-        "product": None if product is None else product.value,
-        "quantity": _text(order.quantity),
-        "price": _text(order.price),
-        "trigger_price": _text(order.trigger_price),
-        "at": order.entered_at,
-    }
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else format(value, "f")

@@ -6,20 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from domain.common.ids import new_id
-from domain.trading.model import (
-    BrokerSession,
-    Capabilities,
-    Order,
-    OrderState,
-    OrderType,
-    Product,
-    Quote,
-    SessionState,
-    Side,
-    TimeInForce,
-)
+from domain.trading.brokerage import BrokerSession, Capabilities, Quote, SessionState
+from domain.trading.model import Order, OrderState, OrderType, Product, Side, TimeInForce
 from domain.trading.placing import NewOrder
-from domain.trading.work import BrokerState
+from domain.trading.records import BrokerState
 from tests.integration.http.world import LOCAL, World
 
 PRICE = Decimal("1500.50")

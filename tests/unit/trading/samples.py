@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from domain.common.ids import new_id
-from domain.trading.model import Fill, Mode, Order, OrderType, Quote, Side, TimeInForce, tag_of
+from domain.trading.brokerage import Quote
+from domain.trading.model import Fill, Mode, Order, OrderType, Side, TimeInForce, tag_of
 from domain.trading.risk import RiskPicture
 
 NOW = 1_764_000_000_000

@@ -11,18 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.common.errors import Invalid
-from domain.trading.model import Mode, Order, OrderType, Origin, Product, SessionState, Side
-from domain.trading.risk import (
-    LIVE_LIMITS,
-    PAPER_LIMITS,
-    OpenOrder,
-    RiskLimits,
-    RiskPicture,
-    check,
-    parse_limits,
-    reduces,
-    worst_exposure,
-)
+from domain.trading.brokerage import SessionState
+from domain.trading.limits import LIVE_LIMITS, PAPER_LIMITS, RiskLimits, parse_limits
+from domain.trading.model import Mode, Order, OrderType, Origin, Product, Side
+from domain.trading.risk import OpenOrder, RiskPicture, check, reduces, worst_exposure
 from tests.unit.trading.samples import NOW, order, picture, quote
 
 INFY = "NSE:INFY"
