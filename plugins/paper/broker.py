@@ -126,13 +126,7 @@ class PaperBroker:
                 events = self._engine.replace(broker_id, **values, quote=quote, at=now)  # type: ignore[arg-type]
             except Conflict as error:
                 raise BrokerRejected(error.detail, code="order_state") from error
-            entry = {
-                "kind": "replaced",
-                "id": broker_id,
-                "at": now,
-                **{k: entries.text(v) for k, v in values.items()},
-            }
-            self._store([entry, *self._entries(events)])
+            self._store([entries.replaced(broker_id, now, values), *self._entries(events)])
             update = self._update({broker_id}, since=since)
         self._callback(update)
 

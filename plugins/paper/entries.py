@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from aitrader.api import Ended, Executed, Order, Product, Triggered, Working
@@ -53,6 +54,11 @@ def executed(event: Executed, fees: Decimal, draws: int) -> Entry:
         "at": event.at,
         "draws": draws,
     }
+
+
+def replaced(broker_id: str, at: int, values: Mapping[str, Decimal | None]) -> Entry:
+    """An order has other values now."""
+    return {"kind": "replaced", "id": broker_id, "at": at, **{name: text(value) for name, value in values.items()}}
 
 
 def of_event(event: Ended | Triggered) -> Entry:
