@@ -7,10 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from adapters.db.journal import SqlJournal
-from adapters.db.vault import SqlVault
-from adapters.marketdata.hours import MarketHours
-from adapters.security.vault_cipher import VaultCipher, load_or_create_key
 from dependency_injector import containers, providers
 from sqlalchemy import Engine
 
@@ -19,8 +15,11 @@ from adapters.bus.in_process import InProcessBus
 from adapters.bus.redis_bus import RedisBus
 from adapters.db.audit import CLEAN as AUDIT_CLEAN
 from adapters.db.engine import open_engine, parse_database_url
+from adapters.db.journal import SqlJournal
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
+from adapters.db.vault import SqlVault
+from adapters.marketdata.hours import MarketHours
 from adapters.marketdata.parquet_store import ParquetBarStore
 from adapters.notify.apprise import AppriseNotifier
 from adapters.notify.log import LogNotifier
@@ -31,6 +30,7 @@ from adapters.queue.local_bell import BellRinger
 from adapters.redis.client import connect
 from adapters.security.passwords import Argon2Hasher
 from adapters.security.urls import GuardedUrls
+from adapters.security.vault_cipher import VaultCipher, load_or_create_key
 from aitrader.alerts import GuardedNotifier
 from aitrader.attempts import Toolbox
 from aitrader.brokers import RegisteredBrokers
@@ -310,6 +310,7 @@ class Container(containers.DeclarativeContainer):
         notifier=notifier,
         owner=owner,
         idle_s=providers.Callable(_desk_idle_s, transport, engine),
+        lease_s=settings.provided.lease_seconds,
     )
 
     health: providers.Provider[Health] = providers.ThreadSafeSingleton(

@@ -19,9 +19,7 @@ from domain.trading.work import TradingWork
 
 log = logging.getLogger(__name__)
 
-LEASE_MS = 10_000
 WATCH_S = 0.5
-_RENEW_S = 2.5
 TAKE_S = 2.0
 _STOP_S = 15.0
 
@@ -53,6 +51,7 @@ class Desk:
         lease_work: makes units of work for leases.
         token: identifies this process's leases.
         owner: who holds them, for people.
+        lease_ms: how long a process that stopped answering keeps its accounts.
     """
 
     def __init__(
@@ -62,12 +61,14 @@ class Desk:
         lease_work: Callable[[], TradingWork],
         token: str,
         owner: str,
+        lease_ms: int,
     ) -> None:
         self._parts = parts
         self._fence = fence
         self._lease_work = lease_work
         self._token = token
         self._owner = owner
+        self._lease_ms = lease_ms
         self._loops: dict[str, tuple[Loop, AccountDesk]] = {}
         self._lock = threading.Lock()
         self._renewed = 0.0
@@ -95,7 +96,7 @@ class Desk:
             epoch = max((switch.epoch for switch in work.switches.list()), default=0)
         changed = epoch > self._fence.epoch
         self._fence.raise_to(epoch)
-        if self._loops and (changed or time.monotonic() - self._renewed > _RENEW_S):
+        if self._loops and (changed or time.monotonic() - self._renewed > self._lease_ms / 4000):
             self._renew(epoch)
 
     def wake(self, account: str) -> None:
@@ -140,7 +141,7 @@ class Desk:
 
     def _take(self, account_id: str) -> bool:
         with self._lease_work() as work:
-            taken = work.desk.take(account_id, token=self._token, owner=self._owner, ttl_ms=LEASE_MS)
+            taken = work.desk.take(account_id, token=self._token, owner=self._owner, ttl_ms=self._lease_ms)
             work.commit()
         return taken
 
@@ -158,7 +159,7 @@ class Desk:
         with self._lock:
             mine = sorted(self._loops)
         with self._lease_work() as work:
-            kept = set(work.desk.renew(self._token, mine, seen_epoch=epoch, ttl_ms=LEASE_MS))
+            kept = set(work.desk.renew(self._token, mine, seen_epoch=epoch, ttl_ms=self._lease_ms))
             work.commit()
         self._renewed = time.monotonic()
         for account_id in mine:

@@ -22,10 +22,12 @@ from domain.trading.work import TradingWork
 log = logging.getLogger(__name__)
 
 URGENT_MS = 5_000
+_FIRST_LOOK_MS = 500
 CALM_MS = 30_000
 SURE_MS = 300_000
 _SAID_MS = 15_000
 _PARKED_S = 0.25
+_SOON_S = 0.5
 _DOWN_S = 2.0
 _FAILURES = 3
 _MOST_SENDS = 100
@@ -71,6 +73,8 @@ class AccountDesk:
         self._read_at: int | None = None
         self._soon = False
         self._urgent = True
+        self._working = False
+        self._looks = 0
         self._failures = 0
         self._asked: dict[str, int] = {}
 
@@ -179,6 +183,7 @@ class AccountDesk:
         self._failures, self._soon = 0, False
         self._read_at, self._said, self._said_at = now, session, now
         self._urgent = result.unproven > 0
+        self._looks = self._looks + 1 if self._urgent else 0
 
     def _not_compared(self, session: BrokerSession, error: AITraderError) -> None:
         self._failures += 1
@@ -191,6 +196,8 @@ class AccountDesk:
 
     def _interval(self, broker: Broker) -> int:
         if self._urgent:
+            return min(URGENT_MS, _FIRST_LOOK_MS << min(self._looks, 8))
+        if self._working and not broker.capabilities().streaming:
             return URGENT_MS
         return CALM_MS if broker.capabilities().settle_ms else SURE_MS
 
@@ -202,13 +209,17 @@ class AccountDesk:
                 return self._rest()
             if turn is Turn.PARKED:
                 return _PARKED_S
+            # A broker that tells nothing by itself is asked a moment later what became of the order.
+            self._soon |= not broker.capabilities().streaming
             self._apply_updates()
         return 0.0
 
     def _rest(self) -> float:
         with self._parts.read_work() as work:
-            self._urgent = any(order.status.is_unproven for order in work.orders.open(self._account.id))
-        return min(self._parts.idle_s, 1.0 if self._soon or self._urgent else self._parts.idle_s)
+            orders = work.orders.open(self._account.id)
+        self._urgent = any(order.status.is_unproven for order in orders)
+        self._working = any(order.status.is_working for order in orders)
+        return min(self._parts.idle_s, _SOON_S if self._soon or self._urgent else self._parts.idle_s)
 
     def _attend(self, broker: Broker) -> None:
         with self._parts.read_work() as work:

@@ -21,6 +21,9 @@ from domain.trading.work import TradingWork
 
 log = logging.getLogger(__name__)
 
+# A job may be silent for longer than a desk: nobody else can cancel orders while an account is held.
+_LEASE_SHARE = 0.2
+
 Work = Callable[[], TradingWork]
 
 
@@ -36,6 +39,7 @@ def make_desk(
     notifier: Notifier,
     owner: str,
     idle_s: float,
+    lease_s: float,
 ) -> Desk:
     """Return a desk whose sender, fence and leases belong together."""
     token, fence, apply = new_id(), Fence(), ApplyUpdate(clock, quotes)
@@ -53,7 +57,7 @@ def make_desk(
         remember=RememberSession(unit_of_work),
         idle_s=idle_s,
     )
-    return Desk(parts, fence, lease_work, token, owner)
+    return Desk(parts, fence, lease_work, token, owner, round(lease_s * _LEASE_SHARE * 1000))
 
 
 def _telling(notifier: Notifier) -> Callable[[str, str], None]:

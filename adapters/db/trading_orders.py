@@ -234,10 +234,11 @@ class SqlFills:
         """Insert the fills that are not there yet; return those inserted."""
         added = []
         dialect: Any = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(fills).on_conflict_do_nothing()
+        # How many rows an insert touched is not told by every driver; what it returns is.
+        statement = dialect.insert(fills).on_conflict_do_nothing().returning(fills.c.id)
         for fill in new:
             row = {item.name: _plain(getattr(fill, item.name)) for item in fields(Fill)}
-            if self._connection.execute(statement, row).rowcount == 1:
+            if self._connection.execute(statement, row).one_or_none() is not None:
                 added.append(fill)
         return added
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,8 +82,10 @@ class MarketHours:
 def _load(calendar: str, extra: Sequence[tuple[int, int]]) -> _Sessions:
     import exchange_calendars
 
-    found = exchange_calendars.get_calendar(calendar)
-    columns = (found.opens_nanos, found.break_starts_nanos, found.break_ends_nanos, found.closes_nanos)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library's own use of pandas is not ours to mend
+        found = exchange_calendars.get_calendar(calendar)
+        columns = (found.opens_nanos, found.break_starts_nanos, found.break_ends_nanos, found.closes_nanos)
     rows = zip(*((column // 1_000_000).tolist() for column in columns), strict=True)
     pairs = sorted({*extra, *(pair for row in rows for pair in _parts(*row))})
     return _Sessions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +20,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
 
     def read(self, after: int = 0) -> Sequence[tuple[int, dict[str, Any]]]:
         """Return the entries after a number."""
@@ -26,10 +28,11 @@ class MemoryJournal:
 
     def append(self, after: int, entries: Sequence[dict[str, Any]]) -> int:
         """Store entries."""
-        if after != len(self.entries):
-            raise Conflict("another process writes this journal", code="journal_taken")
-        self.entries += [dict(entry) for entry in entries]
-        return len(self.entries)
+        with self._lock:
+            if after != len(self.entries):
+                raise Conflict("another process writes this journal", code="journal_taken")
+            self.entries += [dict(entry) for entry in entries]
+            return len(self.entries)
 
 
 class MemoryVault:

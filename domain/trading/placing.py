@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from domain.common.errors import FieldError, Invalid
+from domain.common.failpoints import failpoint
 from domain.common.idempotency import Once, request_hash
 from domain.common.ids import new_id
 from domain.common.time import Clock
@@ -113,7 +114,9 @@ class PlaceOrder:
                 time=order.created_at, actor=actor, action="order.place", subject=order.id, details=summary(order)
             )
             work.after_commit(lambda: self.wake(account_id))
+            failpoint("order.storing")
             work.commit()
+        failpoint("order.stored")
         return Placed(order, created=True)
 
     def _order(self, new: NewOrder, account: Account) -> Order:

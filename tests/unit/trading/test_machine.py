@@ -73,7 +73,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from(FAULTS))
     def send(self, fault: str) -> None:
-        self.path.turn(fault)
+        # A venue that shows orders later than it promised is what ``Slow`` is about.
+        self.path.turn("ok" if fault == "late" and self.settle_ms == 0 else fault)
 
     @rule(where=st.sampled_from(["order.sending", "order.acknowledged", "order.settled"]))
     def crash(self, where: str) -> None:
@@ -161,6 +162,16 @@ class Machine(RuleBasedStateMachine):
     def no_order_is_submitted_twice(self) -> None:
         submits = self.path.venue.submits
         assert len(submits) == len(set(submits))
+
+    @invariant()
+    def what_is_not_placed_is_not_there(self) -> None:
+        if self.settle_ms == Slow.settle_ms:
+            return
+        there = {order.tag for order in self.path.venue.orders.values()}
+        wrong = [
+            order for order in self.path.orders() if order.status is OrderState.NOT_PLACED and order.tag in there
+        ]
+        assert wrong == []
 
     @invariant()
     def quantities_are_sane(self) -> None:

@@ -393,6 +393,26 @@ def test_states_do_not_go_back(path: OrderPath) -> None:
     assert path.order(order).filled_quantity == 10
 
 
+def test_a_fill_reported_late_takes_its_place_in_time(path: OrderPath) -> None:
+    path.place(quantity=15, price="90")
+    path.turn()
+    path.place(side=Side.SELL, price="110")
+    path.turn()
+    now = path.clock.now_ms()
+    sell = BrokerFill("F2", "B2", SYMBOL, Side.SELL, Decimal(10), Decimal(110), now)
+    for price, quantity, number, at in (("90", 5, "F1", now - 20), ("91", 10, "F0", now - 30)):
+        buy = BrokerFill(number, "B1", SYMBOL, Side.BUY, Decimal(quantity), Decimal(price), at)
+        with path.work() as work:
+            work.accounts.lock("a")
+            path.apply(work, "a", BrokerUpdate((), (sell, buy)))
+            work.commit()
+    with path.work() as work:
+        position = work.positions.get("a", SYMBOL)
+        fills = work.fills.of_symbol("a", SYMBOL)
+    assert [fill.broker_fill_id for fill in fills] == ["F0", "F1", "F2"]
+    assert (position.quantity, position.realized_pnl, position.average_price) == (5, 10 * 19, 90)
+
+
 def test_a_word_we_do_not_know_is_no_end(path: OrderPath) -> None:
     order = path.place()
     path.turn()
