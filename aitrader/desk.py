@@ -20,7 +20,7 @@ from domain.trading.work import TradingWork
 log = logging.getLogger(__name__)
 
 WATCH_S = 0.5
-TAKE_S = 2.0
+TAKE_S = 1.0
 _STOP_S = 15.0
 
 
