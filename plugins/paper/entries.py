@@ -42,8 +42,15 @@ def accepted(order: Working, tag: str | None, product: Product | None) -> Entry:
     }
 
 
-def executed(event: Executed, fees: Decimal, draws: int) -> Entry:
-    """A part of an order traded; ``draws`` is how many random numbers had been drawn by then."""
+def executed(event: Executed, fees: Decimal, draws: int, priced_at: int | None) -> Entry:
+    """A part of an order traded.
+
+    Args:
+        event: what the matching engine says.
+        fees: what it cost beside its price.
+        draws: how many random numbers had been drawn by then.
+        priced_at: the time of the quote that it traded on; None: a bar.
+    """
     return {
         "kind": "executed",
         "id": event.order_id,
@@ -53,7 +60,13 @@ def executed(event: Executed, fees: Decimal, draws: int) -> Entry:
         "liquidity": event.liquidity,
         "at": event.at,
         "draws": draws,
+        "priced_at": priced_at,
     }
+
+
+def day_ended(at: int) -> Entry:
+    """A trading day was over; what was intraday until then is not any more."""
+    return {"kind": "day_ended", "at": at}
 
 
 def replaced(broker_id: str, at: int, values: Mapping[str, Decimal | None]) -> Entry:

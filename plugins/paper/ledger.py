@@ -24,6 +24,9 @@ ZERO = Decimal(0)
 
 Entry = dict[str, Any]
 
+Closing = tuple[str, Decimal, Product | None]
+"""A position to close: its symbol, its signed quantity, and the product of the order that closes it."""
+
 
 @dataclass(slots=True)
 class Holdings:
@@ -50,7 +53,15 @@ class Holdings:
 class Ledger:
     """Orders, fills, positions and cash of one account, by the id of the order.
 
-    ``last`` is the number of the last entry; the ids of orders and fills come from it.
+    Args:
+        cash: what the account began with, then what is left.
+        last: the number of the last entry; the ids of orders and fills come from it.
+        tags: the id of the order of each tag.
+        intraday: by symbol, what was traded as intraday since the day ended: signed quantity, and since when.
+        triggered: orders whose trigger price was reached.
+        queue: when each working order entered, oldest first; milliseconds UTC.
+        traded_at: by symbol, the time of the last quote that traded something, and how much it did.
+        draws: how many random numbers the matching engine has drawn.
     """
 
     cash: Decimal
@@ -59,10 +70,12 @@ class Ledger:
     fills: list[BrokerFill] = field(default_factory=list)
     positions: dict[str, Holdings] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    intraday: dict[str, Decimal] = field(default_factory=dict)
+    intraday: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)
     queue: dict[str, int] = field(default_factory=dict)
+    traded_at: dict[str, tuple[int, Decimal]] = field(default_factory=dict)
     draws: int = 0
+    _costs: dict[str, Decimal] = field(default_factory=dict)
 
     def apply(self, number: int, entry: Entry) -> None:
         """Take one stored entry in."""
@@ -91,32 +104,43 @@ class Ledger:
         order = self.orders[entry["id"]]
         quantity, price, fees = (Decimal(entry[name]) for name in ("quantity", "price", "fees"))
         filled = order.filled_quantity + quantity
-        cost = order.filled_quantity * (order.average_price or ZERO) + quantity * price
+        cost = self._costs[entry["id"]] = self._costs.get(entry["id"], ZERO) + quantity * price
         status = OrderState.FILLED if filled >= order.quantity else OrderState.PARTIALLY_FILLED
         self.orders[order.broker_order_id] = replace(
             order, filled_quantity=filled, average_price=cost / filled, status=status
         )
-        signed = order.side.sign * quantity
-        self.draws = entry["draws"]
         if status is OrderState.FILLED:
             del self.queue[order.broker_order_id]
-        if order.product is Product.INTRADAY:
-            self.intraday[order.symbol] = self.intraday.get(order.symbol, ZERO) + signed
-        self.fills.append(
-            BrokerFill(
-                broker_fill_id=f"{order.broker_order_id}-{self.last}",
-                broker_order_id=order.broker_order_id,
-                symbol=order.symbol,
-                side=order.side,
-                quantity=quantity,
-                price=price,
-                filled_at=entry["at"],
-                fees=fees,
-                liquidity=entry["liquidity"],
-            )
+        fill = BrokerFill(
+            broker_fill_id=f"{order.broker_order_id}-{self.last}",
+            broker_order_id=order.broker_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=quantity,
+            price=price,
+            filled_at=entry["at"],
+            fees=fees,
+            liquidity=entry["liquidity"],
         )
+        self.fills.append(fill)
+        self.draws = entry["draws"]
+        self._traded(order, fill, entry["priced_at"])
+        signed = order.side.sign * quantity
         self.positions.setdefault(order.symbol, Holdings()).trade(signed, price)
         self.cash -= signed * price + fees
+
+    def _traded(self, order: BrokerOrder, fill: BrokerFill, priced_at: int | None) -> None:
+        if priced_at is not None:
+            seen, before = self.traded_at.get(order.symbol, (priced_at, ZERO))
+            self.traded_at[order.symbol] = (priced_at, fill.quantity + (before if seen == priced_at else ZERO))
+        if order.product is Product.INTRADAY:
+            quantity, since = self.intraday.pop(order.symbol, (ZERO, fill.filled_at))
+            quantity += order.side.sign * fill.quantity
+            if quantity:
+                self.intraday[order.symbol] = (quantity, since)
+
+    def _day_ended(self, entry: Entry) -> None:
+        self.intraday = {symbol: held for symbol, held in self.intraday.items() if held[1] >= entry["at"]}
 
     def _triggered(self, entry: Entry) -> None:
         self.triggered.add(entry["id"])
@@ -150,6 +174,15 @@ class Ledger:
     def held(self) -> dict[str, Holdings]:
         """Return the positions that are not flat."""
         return {symbol: held for symbol, held in self.positions.items() if held.quantity}
+
+    def intraday_before(self, at: int) -> list[Closing]:
+        """Return what was opened as intraday before a time and is still held, whatever closed a part of it since."""
+        found: list[Closing] = []
+        for symbol, (quantity, since) in self.intraday.items():
+            net = self.positions[symbol].quantity
+            if since < at and net * quantity > 0:
+                found.append((symbol, min(net, quantity, key=abs), Product.INTRADAY))
+        return found
 
     def as_positions(self) -> list[BrokerPosition]:
         """Return the positions as a broker reports them."""

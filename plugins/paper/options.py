@@ -19,6 +19,9 @@ def _text(value: object) -> object:
 Number = Annotated[Decimal, BeforeValidator(_text), Field(allow_inf_nan=False)]
 
 
+_SMALLEST = Decimal("0.00000001")
+
+
 class PaperOptions(StrictModel):
     """How a paper account imitates a real one. Numbers are decimal text; money is in the account's currency.
 
@@ -33,16 +36,23 @@ class PaperOptions(StrictModel):
     participation: Number = Field(
         Decimal("0.1"), gt=0, le=1, description="the share of a tick's or bar's volume that orders may take"
     )
-    tick_size: Number = Field(Decimal("0.00001"), gt=0, description="prices are multiples of it")
-    lot_size: Number = Field(Decimal(1), gt=0, description="quantities are multiples of it")
+    tick_size: Number = Field(Decimal("0.00001"), ge=_SMALLEST, le=10**6, description="prices are multiples of it")
+    lot_size: Number = Field(Decimal(1), ge=_SMALLEST, le=10**9, description="quantities are multiples of it")
     seed: int = Field(0, ge=0, lt=2**63, description="of what is at random")
-    leverage: Number = Field(Decimal(1), ge=1, le=100, description="how much may be held per unit of equity")
+    leverage: Number = Field(
+        Decimal(1), ge=1, le=100, description="the value of all positions, long and short, per unit of equity"
+    )
     maintenance: Number = Field(
-        Decimal("0.5"), gt=0, le=1, description="the share of the initial margin below which positions are closed"
+        Decimal("0.5"),
+        gt=0,
+        le=1,
+        description="once equity is below this share of the initial margin, everything is closed",
     )
     shorting: bool = Field(True, description="whether positions may go below zero")
     day_ends: str = Field(
-        "00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="when day orders expire, hours and minutes UTC"
+        "00:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="when day orders expire and intraday positions are closed, hours and minutes UTC",
     )
 
     @field_validator("fees")
@@ -53,6 +63,12 @@ class PaperOptions(StrictModel):
         except Invalid as error:
             raise ValueError(error.detail) from None
         return fees
+
+    @property
+    def day_ends_ms(self) -> int:
+        """The end of the day as milliseconds after midnight UTC."""
+        hours, minutes = self.day_ends.split(":")
+        return (int(hours) * 60 + int(minutes)) * 60_000
 
     def rules(self) -> FillRules:
         """Return how orders are filled."""

@@ -1,49 +1,138 @@
-"""Whether a paper account can carry an order: positions at their worst, with all that still works."""
+"""Whether a paper account may have an order: its numbers, and its money with all that still works."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 
-from aitrader.api import Order, Side, Working
+from aitrader.api import BrokerRejected, Invalid, Order, Quote, Side, Working
 from plugins.paper.ledger import ZERO
+from plugins.paper.options import PaperOptions
+from plugins.paper.venue import Venue
+
+_BPS = Decimal(10_000)
 
 
-def after_order(held: Decimal, order: Order, others: Sequence[Working]) -> Decimal:
-    """Return the position if the order and all working ones of its side and symbol are filled."""
-    pending = sum(
-        (other.remaining for other in others if other.symbol == order.symbol and other.side is order.side), ZERO
-    )
-    return held + order.side.sign * (order.remaining + pending)
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What an account may do. ``currency`` is for messages."""
+
+    venue: Venue
+    options: PaperOptions
+    currency: str
+
+    def require(self, order: Order, quote: Quote | None, now: int, *, instead_of: str | None = None) -> None:
+        """Check that the account can carry an order. What only makes a position smaller always can be carried.
+
+        Args:
+            order: what would be placed; what is filled of it already counts as held.
+            quote: the last price of its symbol.
+            now: milliseconds UTC.
+            instead_of: the working order whose place it takes.
+
+        Raises:
+            BrokerRejected: it cannot, or the order contradicts itself.
+        """
+        self._require_shape(order)
+        others = [item for item in self.venue.engine.working() if item.id != instead_of]
+        fees = self._fees(order, others, quote, now)
+        held = self.venue.ledger.positions.get(order.symbol)
+        before = ZERO if held is None else held.quantity
+        after = before + order.side.sign * (order.remaining + _waiting(order, others))
+        if before * after >= 0 and abs(after) <= abs(before):
+            return
+        if after < 0 and not self.options.shorting:
+            raise BrokerRejected(f"it would go {-after} short, and the account may not", code="no_shorting")
+        self._require_money(order, quote, others, fees)
+
+    def _require_shape(self, order: Order) -> None:
+        tick, lot = self.options.tick_size, self.options.lot_size
+        for name, value, step, needed in (
+            ("quantity", order.quantity, lot, True),
+            ("price", order.price, tick, order.type.needs_price),
+            ("trigger price", order.trigger_price, tick, order.type.needs_trigger),
+        ):
+            if (value is not None) is not needed:
+                word = "has no" if value is not None else "needs a"
+                raise BrokerRejected(f"a {order.type} order {word} {name}", code="order_shape")
+            if value is not None and (not value.is_finite() or value <= 0 or value % step):
+                raise BrokerRejected(f"the {name} {value} is not a multiple of {step}", code="off_increment")
+
+    def _fees(self, order: Order, others: Iterable[Working], quote: Quote | None, now: int) -> Decimal:
+        """Return what the order and all that works would cost beside prices."""
+        price = self._dearest(order, quote) or order.price or order.trigger_price or ZERO
+        try:
+            fees = self.venue.charge(order.symbol, order.side, order.product, order.remaining, price, now)
+            for item in others:
+                product, value = self.venue.ledger.orders[item.id].product, item.price or item.trigger_price or price
+                fees += self.venue.charge(item.symbol, item.side, product, item.remaining, value, now)
+        except Invalid as error:
+            raise BrokerRejected(error.detail, code=error.code) from error
+        return fees
+
+    def _require_money(self, order: Order, quote: Quote | None, others: list[Working], fees: Decimal) -> None:
+        price = self._dearest(order, quote)
+        if price is None:
+            raise BrokerRejected(
+                f"no price of {order.symbol} is known; import bars or push one with: aitrader quote",
+                code="no_price",
+            )
+        held = self.venue.ledger.held()
+        quotes = self.venue.quotes({*held, *(item.symbol for item in others)})
+        worth = {
+            symbol: item.quantity * quotes[symbol].price if symbol in quotes else item.cost
+            for symbol, item in held.items()
+        }
+        waiting = [(order.symbol, order.side, order.remaining * price)]
+        for item in others:
+            value = self._dearest(item, quotes.get(item.symbol)) or ZERO
+            waiting.append((item.symbol, item.side, item.remaining * value))
+        needed = worst_case(worth, waiting) / self.options.leverage + fees
+        equity = self.venue.ledger.cash + sum(worth.values(), ZERO)
+        if needed > equity:
+            raise BrokerRejected(
+                f"all positions and working orders would need {needed:.2f} {self.currency}, "
+                f"and the account is worth {equity:.2f}",
+                code="insufficient_funds",
+            )
+
+    def _dearest(self, order: Order | Working, quote: Quote | None) -> Decimal | None:
+        """Return the most that a unit may be traded at, or stand at once it was; None: nobody knows.
+
+        A buy never costs more than its limit. A sell may trade at once far above its limit, and a stop far beyond
+        its trigger, if the market is there already.
+        """
+        if order.side is Side.BUY and order.price is not None:
+            return order.price
+        if quote is None:
+            return order.price
+        touch = max(quote.price, quote.bid or ZERO, quote.ask or ZERO)
+        slipped = touch * (1 + (self.options.slippage_bps + self.options.slippage_jitter_bps) / _BPS)
+        tick = self.options.tick_size
+        taken = (slipped / tick).to_integral_value(ROUND_CEILING) * tick
+        return max(taken, order.price or ZERO, order.trigger_price or ZERO)
 
 
-def worst_case(
-    held: Mapping[str, Decimal],
-    prices: Mapping[str, Decimal],
-    others: Sequence[Working],
-    order: Order,
-    price: Decimal,
-) -> Decimal:
-    """Return the gross value of all positions if the worse side of the working orders is filled.
+def _waiting(order: Order, others: Iterable[Working]) -> Decimal:
+    mine = [item for item in others if (item.symbol, item.side) == (order.symbol, order.side)]
+    return sum((item.remaining for item in mine), ZERO)
+
+
+def worst_case(worth: Mapping[str, Decimal], waiting: Iterable[tuple[str, Side, Decimal]]) -> Decimal:
+    """Return the gross value of all positions if, of each symbol, the worse side of the orders is filled.
 
     Args:
-        held: positions by symbol.
-        prices: the last price by symbol; a symbol without one is valued at the price of its orders.
-        others: the working orders.
-        order: the one in question, costing ``price`` a unit.
+        worth: the signed value of positions by symbol.
+        waiting: symbol, side and value of orders.
     """
-    waiting = [(other.symbol, other.side, other.remaining, _price(other, prices)) for other in others]
-    waiting.append((order.symbol, order.side, order.remaining, price))
+    buys: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    sells: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    for symbol, side, value in waiting:
+        (buys if side is Side.BUY else sells)[symbol] += value
     total = ZERO
-    for symbol in {*held, *(item[0] for item in waiting)}:
-        mine = [item for item in waiting if item[0] == symbol]
-        last = prices.get(symbol) or max((item[3] for item in mine), default=ZERO)
-        worth = held.get(symbol, ZERO) * last
-        buys = sum((quantity * cost for _, side, quantity, cost in mine if side is Side.BUY), ZERO)
-        sells = sum((quantity * cost for _, side, quantity, cost in mine if side is Side.SELL), ZERO)
-        total += max(abs(worth + buys), abs(worth - sells))
+    for symbol in {*worth, *buys, *sells}:
+        held = worth.get(symbol, ZERO)
+        total += max(abs(held + buys[symbol]), abs(held - sells[symbol]))
     return total
-
-
-def _price(order: Working, prices: Mapping[str, Decimal]) -> Decimal:
-    return order.price or order.trigger_price or prices.get(order.symbol, ZERO)
