@@ -254,7 +254,9 @@ class Container(containers.DeclarativeContainer):
     gate: providers.Provider[RiskGate] = providers.Factory(
         RiskGate, clock, quotes, hours, brokers.provided.fingerprint
     )
-    find_account: providers.Provider[FindAccount] = providers.Factory(FindAccount, unit_of_work.provider, clock)
+    find_account: providers.Provider[FindAccount] = providers.Factory(
+        FindAccount, unit_of_work.provider, read_work.provider, clock
+    )
     create_account: providers.Provider[CreateAccount] = providers.Factory(
         CreateAccount, unit_of_work.provider, brokers, clock
     )

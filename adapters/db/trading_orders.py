@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -159,17 +159,18 @@ class SqlOrders:
             found += [_to_order(row) for row in self._connection.execute(query)]
         return found
 
-    def submitted_since(self, account: str, since_ms: int, strategy: str | None = None) -> int:
-        """Return how many orders were handed to the sender since then."""
-        waiting = and_(orders.c.status == OrderState.NEW.value, orders.c.created_at >= since_ms)
-        query = (
-            select(func.count())
-            .select_from(orders)
-            .where(orders.c.account == account, or_(orders.c.sent_at >= since_ms, waiting))
-        )
+    def submitted_within(
+        self, account: str, now_ms: int, windows_ms: Sequence[int], strategy: str | None = None
+    ) -> list[int]:
+        """Return for each window how many orders were handed to the sender less than so long ago."""
+        waiting = orders.c.status == OrderState.NEW.value
+        handed = case((orders.c.sent_at.is_not(None), orders.c.sent_at), (waiting, orders.c.created_at))
+        counts = [func.count(case((handed > now_ms - window, 1))) for window in windows_ms]
+        recent = or_(orders.c.sent_at > now_ms - max(windows_ms), orders.c.created_at > now_ms - max(windows_ms))
+        query = select(*counts).where(orders.c.account == account, recent)
         if strategy is not None:
             query = query.where(orders.c.strategy == strategy)
-        return int(self._connection.execute(query).scalar_one())
+        return [int(count) for count in self._connection.execute(query).one()]
 
     def last_same(self, order: Order) -> int | None:
         """Return when the last other order like this one was made."""

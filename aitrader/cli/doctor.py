@@ -21,6 +21,7 @@ _NEEDS = {
     "migrations": "database",
     "workers": "migrations",
     "jobs": "migrations",
+    "trading": "migrations",
     "owner": "migrations",
     "exposure": "migrations",
     "audit log": "migrations",

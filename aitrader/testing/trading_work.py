@@ -175,9 +175,8 @@ class TradingWorkContract:
         for item in (order(), order(status=S.REJECTED), order(status=S.FILLED, sent_at=NOW), order(strategy="s")):
             do(work, partial(_add, item))
         with work() as unit:
-            assert unit.orders.submitted_since("a", NOW) == 3
-            assert unit.orders.submitted_since("a", NOW, "s") == 1
-            assert unit.orders.submitted_since("a", NOW + 1) == 0
+            assert list(unit.orders.submitted_within("a", NOW + 5, (6, 5))) == [3, 0]
+            assert list(unit.orders.submitted_within("a", NOW + 5, (6,), "s")) == [1]
 
     def test_the_same_order_is_recognised(self, work: Work) -> None:
         made = order()

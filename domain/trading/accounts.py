@@ -16,6 +16,7 @@ from domain.trading.work import TradingWork
 
 PAPER = "paper"
 PAPER_CASH = Decimal(100_000)
+_TRIES = 5
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3,5}")
 
@@ -45,6 +46,7 @@ class FindAccount:
     """Find the account that a request means; a user's paper account is made when it is first meant."""
 
     unit_of_work: Callable[[], TradingWork]
+    read_work: Callable[[], TradingWork]
     clock: Clock
 
     def __call__(self, user_id: str, account: str | None = None, broker: str | None = None) -> Account:
@@ -55,7 +57,7 @@ class FindAccount:
             Invalid: the user has several with this broker; the message lists them.
         """
         if account is not None:
-            with self.unit_of_work() as work:
+            with self.read_work() as work:
                 found = work.accounts.get(account, user_id)
             if broker is not None and found.broker != broker:
                 raise Invalid(f"the account {account} is with {found.broker}, not with {broker}", code="other_broker")
@@ -63,7 +65,7 @@ class FindAccount:
         return self._with_broker(user_id, broker or PAPER)
 
     def _with_broker(self, user_id: str, broker: str) -> Account:
-        with self.unit_of_work() as work:
+        with self.read_work() as work:
             mine = [account for account in work.accounts.list(user_id) if account.broker == broker]
         if len(mine) == 1:
             return mine[0]
@@ -82,21 +84,24 @@ class FindAccount:
         )
 
     def _make_paper(self, user_id: str) -> Account:
-        now = self.clock.now_ms()
-        with self.unit_of_work() as work:
-            taken = {account.id for account in work.accounts.list()}
-            name = PAPER if PAPER not in taken else f"{PAPER}-{user_id}"[:64]
-            account = Account(name, user_id, PAPER, Mode.PAPER, "USD", now, starting_cash=PAPER_CASH)
-            try:
-                work.accounts.add(account)
-            except Conflict:
-                pass  # another request was faster; what it made is read below
-            else:
+        for _ in range(_TRIES):
+            with self.unit_of_work() as work:
+                everyone = work.accounts.list()
+                mine = [account for account in everyone if (account.user_id, account.broker) == (user_id, PAPER)]
+                if mine:
+                    return mine[0]
+                taken = {account.id for account in everyone}
+                name = PAPER if PAPER not in taken else f"{PAPER}-{user_id}"[:64]
+                now = self.clock.now_ms()
+                account = Account(name, user_id, PAPER, Mode.PAPER, "USD", now, starting_cash=PAPER_CASH)
+                try:
+                    work.accounts.add(account)
+                except Conflict:
+                    continue  # another request was faster
                 work.limits.save(name, "", default_limits(Mode.PAPER))
                 work.commit()
                 return account
-        with self.unit_of_work() as work:
-            return work.accounts.get(name, user_id)
+        raise Conflict("the paper account is being made; try again", code="account_exists")
 
 
 @dataclass(frozen=True, slots=True)

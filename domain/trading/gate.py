@@ -53,36 +53,48 @@ class RiskGate:
         allow_duplicate: bool = False,
         sending: bool = False,
     ) -> Refusal | None:
-        """Return why the order may not go; None when it may.
+        """Return why the order may not go; None when it may; see `judge`."""
+        return self.judge(work, account, order, allow_duplicate=allow_duplicate, sending=sending)[0]
+
+    def judge(
+        self,
+        work: TradingWork,
+        account: Account,
+        order: Order,
+        *,
+        allow_duplicate: bool = False,
+        sending: bool = False,
+    ) -> tuple[Refusal | None, RiskPicture]:
+        """Return why the order may not go, if anything is against it, and the picture it was judged by.
 
         Args:
             work: an open transaction that has locked the account.
             account: the account of the order.
             order: new, or a working one with changed quantity or prices.
             allow_duplicate: whether the same order again so soon is meant.
-            sending: whether it would be sent now, so that the broker must answer and rates count.
+            sending: whether it would be sent now, so that the broker must answer.
         """
         limits = work.limits.get(account.id) or default_limits(account.mode)
-        picture = self.picture(work, account, order, sending=sending)
-        if limits.market_hours:
+        own = None if order.strategy is None else work.limits.get(account.id, order.strategy)
+        asks_hours = limits.market_hours or (own is not None and own.market_hours)
+        picture = self._picture(work, account, order, sending=sending)
+        if asks_hours:
             picture = replace(picture, market_open=self.hours.is_open(order.symbol, picture.now))
+        if not allow_duplicate:
+            picture = replace(picture, same_order_ago_ms=self._ago(work.orders.last_same(order), picture.now))
         found = check(order, limits, picture, allow_duplicate=allow_duplicate)
-        if found is not None or order.strategy is None:
-            return found
-        strategy_limits = work.limits.get(account.id, order.strategy)
-        if strategy_limits is None:
-            return None
-        mine = self._of_strategy(work, account, order, picture)
-        if strategy_limits.market_hours:
-            mine = replace(mine, market_open=self.hours.is_open(order.symbol, mine.now))
-        return check(order, strategy_limits, mine, allow_duplicate=allow_duplicate)
+        if found is None and own is not None:
+            mine = self._of_strategy(work, account, order, picture)
+            found = check(order, own, mine, allow_duplicate=allow_duplicate)
+        return found, picture
 
-    def picture(self, work: TradingWork, account: Account, order: Order, *, sending: bool) -> RiskPicture:
+    def _picture(self, work: TradingWork, account: Account, order: Order, *, sending: bool) -> RiskPicture:
         """Return the account as it is now, without the order."""
         now = self.clock.now_ms()
         state = work.desk.state(account.id)
         others = [other for other in work.orders.open(account.id) if other.id != order.id]
-        positions = {item.symbol: item.quantity for item in work.positions.list(account.id) if item.quantity}
+        held = list(work.positions.list(account.id))
+        positions = {item.symbol: item.quantity for item in held if item.quantity}
         quotes = self._quotes({order.symbol, *positions})
         switches = work.switches.hold(account.id)
         picture = RiskPicture(
@@ -92,8 +104,7 @@ class RiskGate:
             prices={symbol: quote.price for symbol, quote in quotes.items()},
             open_orders=tuple(self._open_order(other) for other in others),
             submitted=self._submitted(work, order, now),
-            same_order_ago_ms=self._ago(work.orders.last_same(order), now),
-            daily_pnl=self._daily_pnl(work, account, quotes, now),
+            daily_pnl=self._daily_pnl(work, account, held, quotes, now),
             mismatched={} if state is None else {symbol: theirs for symbol, (_, theirs) in state.mismatches.items()},
             switches=tuple(switch.scope for switch in switches if switch.engaged),
             flattening=all(switch.flatten for switch in switches if switch.engaged),
@@ -114,13 +125,13 @@ class RiskGate:
     def _submitted(
         self, work: TradingWork, order: Order, now: int, strategy: str | None = None
     ) -> tuple[int, int, int]:
-        second, minute, day = (self._others_since(work, order, now - window, strategy) for window in _WINDOWS_MS)
-        return second, minute, day
-
-    def _others_since(self, work: TradingWork, order: Order, before: int, strategy: str | None) -> int:
-        counted = work.orders.submitted_since(order.account, before + 1, strategy)
+        counts = work.orders.submitted_within(order.account, now, _WINDOWS_MS, strategy)
         # An order that is stored already is among them.
-        return counted - 1 if order.version and order.created_at > before and counted else counted
+        second, minute, day = (
+            count - 1 if count and order.version and order.created_at > now - window else count
+            for count, window in zip(counts, _WINDOWS_MS, strict=True)
+        )
+        return second, minute, day
 
     def _ago(self, last: int | None, now: int) -> int | None:
         return None if last is None else max(0, now - last)
@@ -140,9 +151,14 @@ class RiskGate:
         )
 
     def _daily_pnl(
-        self, work: TradingWork, account: Account, quotes: Mapping[str, Quote], now: int
+        self,
+        work: TradingWork,
+        account: Account,
+        positions: Sequence[Position],
+        quotes: Mapping[str, Quote],
+        now: int,
     ) -> Decimal | None:
-        total = profit(equity_point(account, work.positions.list(account.id), quotes, now))
+        total = profit(equity_point(account, positions, quotes, now))
         before = work.equity.last_before(account.id, now - now % DAY_MS)
         at_midnight = ZERO if before is None else profit(before)
         return None if total is None or at_midnight is None else total - at_midnight

@@ -103,10 +103,9 @@ class PlaceOrder:
             if earlier is not None:
                 return Placed(earlier, created=False)
             require_capabilities(order, _capabilities(work, account))
-            refusal = self.gate.refusal(work, account, order, allow_duplicate=new.allow_duplicate)
+            refusal, picture = self.gate.judge(work, account, order, allow_duplicate=new.allow_duplicate)
             if refusal is not None:
                 raise RiskRefused(refusal)
-            picture = self.gate.picture(work, account, order, sending=False)
             order = replace(order, reference_price=unit_price(order, picture), version=1)
             work.orders.add(order, actor=actor)
             work.outbox.add([order_updated(order)])

@@ -112,8 +112,13 @@ class OrderRepository(Protocol):
         """Return the orders with these ids at the broker."""
         ...
 
-    def submitted_since(self, account: str, since_ms: int, strategy: str | None = None) -> int:
-        """Return how many orders were handed to the sender since then; those that were refused do not count."""
+    def submitted_within(
+        self, account: str, now_ms: int, windows_ms: Sequence[int], strategy: str | None = None
+    ) -> Sequence[int]:
+        """Return for each window how many orders were handed to the sender less than so long ago.
+
+        Those that were refused before they left do not count.
+        """
         ...
 
     def last_same(self, order: Order) -> int | None:

@@ -313,7 +313,7 @@ class World:
         )
         self.bell = RecordingBell()
         gate = RiskGate(self.clock, self.quotes, AlwaysOpen(), lambda account, state: "print")
-        find = FindAccount(self.work, self.clock)
+        find = FindAccount(self.work, self.read, self.clock)
         place = PlaceOrder(self.work, find, gate, self.clock, self.bell)
         log_in = LogIn(self.work, self.hasher, self.clock)
         return TradingServices(

@@ -19,7 +19,7 @@ def broken(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
     (folder / "entry_points.txt").write_text("[aitrader]\nbroken = acme_broken\n")
     (site / "acme_broken.py").write_text("raise RuntimeError('boom')\n")
     path = os.pathsep.join([str(site), environment["PYTHONPATH"]])
-    return {"PYTHONPATH": path, "AITRADER_PLUGINS_ONLY": "backtest,pattern_scan,broken"}
+    return {"PYTHONPATH": path, "AITRADER_PLUGINS_ONLY": "backtest,paper,pattern_scan,broken"}
 
 
 def states(done: Done) -> dict[str, str]:
@@ -41,7 +41,7 @@ def test_plugins_are_listed(cli: Cli) -> None:
     assert (table.code, table.err) == (0, "")
     assert "job types: backtest; strategies: " in table.out
     found = cli("plugins", "list", "--json")
-    assert [plugin["name"] for plugin in found.json["plugins"]] == ["backtest", "pattern_scan"]
+    assert [plugin["name"] for plugin in found.json["plugins"]] == ["backtest", "paper", "pattern_scan"]
     assert [fault for fault in found.json["faults"] if not fault["blocked"]] == []
 
 
@@ -52,7 +52,7 @@ def test_a_plugin_is_checked(cli: Cli) -> None:
     assert "job type backtest: schemas and example are valid" in done.err
     missing = cli("plugins", "check", "nonsense")
     assert missing.code == 3
-    assert "there is no plugin 'nonsense'; known: backtest, pattern_scan" in missing.error
+    assert "there is no plugin 'nonsense'; known: backtest, paper, pattern_scan" in missing.error
 
 
 def test_a_broken_plugin_is_told_and_breaks_nothing_else(cli: Cli, broken: dict[str, str]) -> None:
@@ -93,7 +93,7 @@ def test_an_installation_in_use_is_well(cli: Cli) -> None:
     assert found.pop("workers") == "warning"
     assert found.pop("disk") in ("ok", "warning")
     assert found.pop("owner") == "warning"
-    checks = {"settings", "database", "migrations", "redis", "plugins", "jobs", "market data", "clock"}
+    checks = {"settings", "database", "migrations", "redis", "plugins", "jobs", "market data", "trading", "clock"}
     assert set(found) == checks | {"exposure", "audit log"}
     assert set(found.values()) == {"ok"}
 

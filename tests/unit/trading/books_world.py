@@ -69,7 +69,7 @@ class OrderPath:
         """Build everything anew, as a process that starts does."""
         gate = RiskGate(self.clock, self.quotes, AnyHours(), lambda account, state: "print")
         bell: Callable[[str], None] = lambda account: None  # noqa: E731
-        find = FindAccount(self.work, self.clock)
+        find = FindAccount(self.work, self.work, self.clock)
         apply = ApplyUpdate(self.clock, self.quotes)
         tell: Callable[[str, str], None] = lambda subject, body: self.told.append(subject)  # noqa: E731
         self.fence = Fence()
