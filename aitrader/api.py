@@ -18,7 +18,6 @@ from domain.common.errors import (
     Unavailable,
 )
 from domain.common.ids import new_id
-from domain.common.serving import EngineServer
 from domain.common.time import Clock, from_ms, rfc3339, to_ms
 from domain.jobs.model import Isolation, JobCanceled, JobLeaseLost
 from domain.jobs.ports import JobContext, JobType
@@ -87,7 +86,6 @@ __all__ = [
     "Dataset",
     "Denied",
     "Ended",
-    "EngineServer",
     "Executed",
     "FeeModel",
     "FieldError",
