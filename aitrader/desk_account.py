@@ -158,6 +158,8 @@ class AccountDesk:
         updates = [self._updates.popleft() for _ in range(len(self._updates))]
         if not updates:
             return
+        # Orders that are not ours, as when a broker closes positions, are taken in by comparing the books.
+        self._soon |= any(item.tag is None for update in updates for item in update.orders)
         with self._parts.unit_of_work() as work:
             work.accounts.lock(self._account.id)
             self._parts.send.require_lease(work, self._account.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -12,11 +13,13 @@ from typing import Any
 from aitrader.testing.clock import FakeClock
 from domain.common.errors import Conflict, NotFound
 from domain.market.model import Bars, Dataset, Session, Timeframe
+from domain.market.ports import BarStore
 from domain.trading.brokerage import Quote
+from domain.trading.ports import Journal, Vault
 
 
 class MemoryJournal:
-    """A ``Journal`` that outlives the broker but not the test."""
+    """A ``Journal`` that outlives the broker but not the test. Entries go through JSON, as they do in a database."""
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
@@ -31,7 +34,7 @@ class MemoryJournal:
         with self._lock:
             if after != len(self.entries):
                 raise Conflict("another process writes this journal", code="journal_taken")
-            self.entries += [dict(entry) for entry in entries]
+            self.entries += [json.loads(json.dumps(entry, allow_nan=False)) for entry in entries]
             return len(self.entries)
 
 
@@ -113,9 +116,9 @@ class FakeContext:
 
     clock: FakeClock = field(default_factory=FakeClock)
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("aitrader.testing.broker"))
-    bars: NoBars = field(default_factory=NoBars)
-    journal: MemoryJournal = field(default_factory=MemoryJournal)
-    vault: MemoryVault = field(default_factory=MemoryVault)
+    bars: BarStore = field(default_factory=NoBars)
+    journal: Journal = field(default_factory=MemoryJournal)
+    vault: Vault = field(default_factory=MemoryVault)
     mcp_url: str | None = None
 
     def __post_init__(self) -> None:

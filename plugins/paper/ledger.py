@@ -133,7 +133,8 @@ class Ledger:
         if priced_at is not None:
             seen, before = self.traded_at.get(order.symbol, (priced_at, ZERO))
             self.traded_at[order.symbol] = (priced_at, fill.quantity + (before if seen == priced_at else ZERO))
-        if order.product is Product.INTRADAY:
+        # The venue's own orders close what the end of a day has already taken out of here.
+        if order.product is Product.INTRADAY and order.tag is not None:
             quantity, since = self.intraday.pop(order.symbol, (ZERO, fill.filled_at))
             quantity += order.side.sign * fill.quantity
             if quantity:
@@ -174,6 +175,10 @@ class Ledger:
     def held(self) -> dict[str, Holdings]:
         """Return the positions that are not flat."""
         return {symbol: held for symbol, held in self.positions.items() if held.quantity}
+
+    def has_intraday_before(self, at: int) -> bool:
+        """Return whether anything was traded as intraday before a time, and not as much back."""
+        return any(since < at for _, since in self.intraday.values())
 
     def intraday_before(self, at: int) -> list[Closing]:
         """Return what was opened as intraday before a time and is still held, whatever closed a part of it since."""

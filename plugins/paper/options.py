@@ -18,7 +18,6 @@ def _text(value: object) -> object:
 
 Number = Annotated[Decimal, BeforeValidator(_text), Field(allow_inf_nan=False)]
 
-
 _SMALLEST = Decimal("0.00000001")
 
 

@@ -36,8 +36,8 @@ class Power:
             BrokerRejected: it cannot, or the order contradicts itself.
         """
         self._require_shape(order)
+        self._fees(order, quote, now)  # what cannot be charged could never be filled, a closing order included
         others = [item for item in self.venue.engine.working() if item.id != instead_of]
-        fees = self._fees(order, others, quote, now)
         held = self.venue.ledger.positions.get(order.symbol)
         before = ZERO if held is None else held.quantity
         after = before + order.side.sign * (order.remaining + _waiting(order, others))
@@ -45,7 +45,7 @@ class Power:
             return
         if after < 0 and not self.options.shorting:
             raise BrokerRejected(f"it would go {-after} short, and the account may not", code="no_shorting")
-        self._require_money(order, quote, others, fees)
+        self._require_money(order, quote, others, now)
 
     def _require_shape(self, order: Order) -> None:
         tick, lot = self.options.tick_size, self.options.lot_size
@@ -60,19 +60,15 @@ class Power:
             if value is not None and (not value.is_finite() or value <= 0 or value % step):
                 raise BrokerRejected(f"the {name} {value} is not a multiple of {step}", code="off_increment")
 
-    def _fees(self, order: Order, others: Iterable[Working], quote: Quote | None, now: int) -> Decimal:
-        """Return what the order and all that works would cost beside prices."""
-        price = self._dearest(order, quote) or order.price or order.trigger_price or ZERO
+    def _fees(self, order: Order | Working, quote: Quote | None, now: int) -> Decimal:
+        product = order.product if isinstance(order, Order) else self.venue.ledger.orders[order.id].product
+        price = self._dearest(order, quote) or ZERO
         try:
-            fees = self.venue.charge(order.symbol, order.side, order.product, order.remaining, price, now)
-            for item in others:
-                product, value = self.venue.ledger.orders[item.id].product, item.price or item.trigger_price or price
-                fees += self.venue.charge(item.symbol, item.side, product, item.remaining, value, now)
+            return self.venue.charge(order.symbol, order.side, product, order.remaining, price, now)
         except Invalid as error:
             raise BrokerRejected(error.detail, code=error.code) from error
-        return fees
 
-    def _require_money(self, order: Order, quote: Quote | None, others: list[Working], fees: Decimal) -> None:
+    def _require_money(self, order: Order, quote: Quote | None, others: list[Working], now: int) -> None:
         price = self._dearest(order, quote)
         if price is None:
             raise BrokerRejected(
@@ -85,10 +81,11 @@ class Power:
             symbol: item.quantity * quotes[symbol].price if symbol in quotes else item.cost
             for symbol, item in held.items()
         }
-        waiting = [(order.symbol, order.side, order.remaining * price)]
+        waiting, fees = [(order.symbol, order.side, order.remaining * price)], self._fees(order, quote, now)
         for item in others:
-            value = self._dearest(item, quotes.get(item.symbol)) or ZERO
-            waiting.append((item.symbol, item.side, item.remaining * value))
+            last = quotes.get(item.symbol)
+            waiting.append((item.symbol, item.side, item.remaining * (self._dearest(item, last) or ZERO)))
+            fees += self._fees(item, last, now)
         needed = worst_case(worth, waiting) / self.options.leverage + fees
         equity = self.venue.ledger.cash + sum(worth.values(), ZERO)
         if needed > equity:

@@ -111,8 +111,8 @@ class Venue:
         """
         values = {"quantity": order.quantity, "price": order.price, "trigger_price": order.trigger_price}
         with self._change() as changes:
-            unused = self._unused(quote)
-            events = self.engine.replace(broker_id, **values, quote=unused, at=now)  # type: ignore[arg-type]
+            seen = self._unused(quote)
+            events = self.engine.replace(broker_id, **values, quote=seen, at=now)  # type: ignore[arg-type]
             changes.append(entries.replaced(broker_id, now, values))
             self._add(changes, events, self.ledger.orders[broker_id].product, quote)
 
@@ -131,9 +131,9 @@ class Venue:
         Raises:
             NotSent, OutcomeUnknown: see `_change`.
         """
-        tick = self._unused(replace(quote, time_ms=now), seen_at=quote.time_ms)
+        tick = replace(self._unused(quote) or quote, time_ms=now)
         with self._change() as changes:
-            self._add(changes, self.engine.on_quote(tick) if tick else [], None, quote)
+            self._add(changes, self.engine.on_quote(tick), None, quote)
         self._call_margin(quote.symbol, now)
 
     def on_bar(self, symbol: str, trade: Callable[[MatchingEngine], list[MatchEvent]], now: int) -> None:
@@ -157,16 +157,16 @@ class Venue:
         if ended == self._day_looked_at:
             return
         over = [item.id for item in self.engine.working() if item.entered_at < ended and self._ends_with_day(item)]
-        closing = self.ledger.intraday_before(ended)
-        if over or closing:
+        if over or self.ledger.has_intraday_before(ended):
             with self._change() as changes:
                 self._end(changes, over, OrderState.EXPIRED, "the day ended", ended)
                 changes.append(entries.day_ended(ended))
-                self._close(changes, closing, now)
+                self._close(changes, self.ledger.intraday_before(ended), now)
         self._day_looked_at = ended
 
     def _ends_with_day(self, order: Working) -> bool:
-        intraday = self.ledger.orders[order.id].product is Product.INTRADAY
+        known = self.ledger.orders[order.id]
+        intraday = known.product is Product.INTRADAY and known.tag is not None
         return order.time_in_force is TimeInForce.DAY or intraday
 
     def _call_margin(self, symbol: str, now: int) -> None:
@@ -197,9 +197,7 @@ class Venue:
         Raises:
             Invalid: the account's fees say nothing of this exchange, product or time.
         """
-        charges = self._fees.charges(
-            symbol=symbol, side=side, product=product, quantity=quantity, price=price, at=at
-        )
+        charges = self._fees.charges(symbol=symbol, side=side, product=product, quantity=quantity, price=price, at=at)
         return charges.total
 
     @contextmanager
@@ -260,9 +258,7 @@ class Venue:
             priced_at = None if quote is None else quote.time_ms
             changes.append(entries.executed(event, fees, self.engine.draws, priced_at))
 
-    def _end(
-        self, changes: list[Entry], order_ids: Iterable[str], status: OrderState, reason: str, at: int
-    ) -> None:
+    def _end(self, changes: list[Entry], order_ids: Iterable[str], status: OrderState, reason: str, at: int) -> None:
         for order_id in order_ids:
             self.engine.cancel(order_id, at)
             changes.append(entries.of_event(Ended(order_id, status, reason, at)))
@@ -290,12 +286,11 @@ class Venue:
         known = [item for item in mine if item.id in self.ledger.orders]
         return sum((item.remaining for item in known if self.ledger.orders[item.id].tag is None), ZERO)
 
-    def _unused(self, quote: Quote | None, *, seen_at: int | None = None) -> Quote | None:
-        """Return a quote with the volume that our orders have not taken part in yet."""
+    def _unused(self, quote: Quote | None) -> Quote | None:
+        """Return a quote with the volume that our orders have not taken their share of yet."""
         if quote is None or quote.volume is None:
             return quote
         priced_at, traded = self.ledger.traded_at.get(quote.symbol, (None, ZERO))
-        if priced_at != (quote.time_ms if seen_at is None else seen_at):
+        if priced_at != quote.time_ms:
             return quote
         return replace(quote, volume=max(ZERO, quote.volume - traded / self._options.participation))
-
