@@ -285,7 +285,7 @@ class Container(containers.DeclarativeContainer):
     read_trading: providers.Provider[ReadTrading] = providers.Factory(
         ReadTrading, read_work.provider, clock, quotes, brokers.provided.fingerprint
     )
-    ask_desk: providers.Provider[AskDesk] = providers.Factory(
+    ask_desk: providers.Provider[AskDesk] = providers.ThreadSafeSingleton(
         AskDesk, unit_of_work.provider, read_work.provider, clock, desk_bell
     )
     engage_kill: providers.Provider[EngageKill] = providers.Factory(

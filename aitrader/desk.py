@@ -93,10 +93,11 @@ class Desk:
     def watch(self) -> None:
         """Obey the switches as they are now, and keep the leases."""
         with self._parts.read_work() as work:
-            epoch = max((switch.epoch for switch in work.switches.list()), default=0)
-        changed = epoch > self._fence.epoch
-        self._fence.raise_to(epoch)
-        if self._loops and (changed or time.monotonic() - self._renewed > self._lease_ms / 4000):
+            switches = work.switches.list()
+        before = self._fence.epoch
+        self._fence.obey(switches)
+        epoch = self._fence.epoch
+        if self._loops and (epoch > before or time.monotonic() - self._renewed > self._lease_ms / 4000):
             self._renew(epoch)
 
     def wake(self, account: str) -> None:

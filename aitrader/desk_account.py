@@ -108,7 +108,11 @@ class AccountDesk:
         self._answer(asked, session)
         if self._read_at is None:
             return _DOWN_S
-        return self._trade(broker)
+        try:
+            return self._trade(broker)
+        except AITraderError:
+            self._soon = True  # the broker may know more of an order than could be stored
+            raise
 
     def _open(self) -> Broker | None:
         if self._broker is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from domain.common.errors import AITraderError, Conflict, Invalid
+from domain.common.errors import AITraderError, Conflict, Invalid, Unavailable
 from domain.common.time import Clock
 from domain.trading.brokerage import Quote
 from domain.trading.gate import Fingerprint
@@ -20,6 +20,7 @@ from domain.trading.work import TradingWork
 ARMED_MS = 8 * 3_600_000
 _WAIT_S = 2.0
 _LOOK_S = 0.05
+_TRIES = 5
 _THROUGH = Decimal("0.01")
 _REASON_LENGTH = 200
 
@@ -61,21 +62,36 @@ class EngageKill:
             NotFound: there is no such account.
             Unavailable: the database did not answer. Senders cannot read the switch either, so they send nothing.
         """
+        switch, accounts = self._engage(scope, actor, reason[:_REASON_LENGTH], flatten)
+        effective = self._wait(switch, {account.id for account in accounts})
+        in_flight = self._in_flight(accounts)
+        if not flatten:
+            return Killed(switch, effective, in_flight)
+        for account in accounts:
+            self._cancel_all(account.id, actor)
+        closing, problems = self._flatten(accounts, actor)
+        return Killed(switch, effective, in_flight, closing, problems)
+
+    def _engage(self, scope: str, actor: str, reason: str, flatten: bool) -> tuple[Switch, list[Account]]:
+        """Set the switch, and try again if another transaction was in the way: stopping must not fail for that."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._engage_once(scope, actor, reason, flatten)
+            except (Conflict, Unavailable):
+                self.clock.sleep(_LOOK_S)
+        return self._engage_once(scope, actor, reason, flatten)
+
+    def _engage_once(self, scope: str, actor: str, reason: str, flatten: bool) -> tuple[Switch, list[Account]]:
         now = self.clock.now_ms()
         with self.unit_of_work() as work:
             accounts = _in_scope(work, scope)
             switch = work.switches.change(
-                scope, engaged=True, flatten=flatten, actor=actor, reason=reason[:_REASON_LENGTH], now_ms=now
+                scope, engaged=True, flatten=flatten, actor=actor, reason=reason, now_ms=now
             )
-            details = {"reason": reason[:_REASON_LENGTH], "flatten": flatten, "epoch": switch.epoch}
+            details = {"reason": reason, "flatten": flatten, "epoch": switch.epoch}
             work.audit.append(time=now, actor=actor, action="switch.engage", subject=scope, details=details)
-            if flatten:
-                self._cancel_all(work, accounts, now, actor)
             work.commit()
-        effective = self._wait(switch, {account.id for account in accounts})
-        in_flight = self._in_flight(accounts)
-        closing, problems = self._flatten(accounts, actor) if flatten else ((), ())
-        return Killed(switch, effective, in_flight, closing, problems)
+        return switch, accounts
 
     def _wait(self, switch: Switch, accounts: set[str]) -> bool:
         deadline = self.clock.monotonic() + _WAIT_S
@@ -95,13 +111,16 @@ class EngageKill:
             orders = [order for account in accounts for order in work.orders.open(account.id)]
         return tuple(order.id for order in orders if order.status.is_unproven)
 
-    def _cancel_all(self, work: TradingWork, accounts: Sequence[Account], now: int, actor: str) -> None:
-        for account in accounts:
-            for order in work.orders.open(account.id):
+    def _cancel_all(self, account_id: str, actor: str) -> None:
+        now = self.clock.now_ms()
+        with self.unit_of_work() as work:
+            work.accounts.lock(account_id)
+            for order in work.orders.open(account_id):
                 if order.cancel_requested_at is None:
                     changes = {"status": OrderState.CANCELED} if order.status is OrderState.NEW else {}
                     new = replace(order, cancel_requested_at=now, updated_at=now, **changes)  # type: ignore[arg-type]
                     work.outbox.add([order_updated(work.orders.save(new, actor=actor))])
+            work.commit()
 
     def _flatten(self, accounts: Sequence[Account], actor: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         made, problems = [], []

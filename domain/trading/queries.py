@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.common.errors import Unavailable
 from domain.common.ids import new_id
@@ -15,6 +16,9 @@ from domain.trading.model import Account, Fill, Mode, Order, Position
 from domain.trading.ports import Quotes
 from domain.trading.records import Arming, BrokerState, DeskRequest, EquityPoint, OrderEvent, OrderFilter
 from domain.trading.work import TradingWork
+
+# Each holds a thread of its process while it waits.
+_AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,7 @@ class AskDesk:
     clock: Clock
     wake: Callable[[str], None]
     timeout_s: float = 20.0
+    _asking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
 
     def __call__(self, account_id: str, kind: str) -> dict[str, object]:
         """Return the answer.
@@ -233,8 +238,17 @@ class AskDesk:
             kind: ``login``: a login link, or that none is needed; ``refresh``: compare the books now.
 
         Raises:
-            Unavailable: no process has the broker open, it did not answer in time, or what was asked failed.
+            Unavailable: no process has the broker open, it did not answer in time, what was asked failed, or as many
+                as may wait here are waiting already.
         """
+        if not self._asking.acquire(blocking=False):
+            raise Unavailable("others wait for a broker's answer; try again in a moment", code="desk_busy")
+        try:
+            return self._ask(account_id, kind)
+        finally:
+            self._asking.release()
+
+    def _ask(self, account_id: str, kind: str) -> dict[str, object]:
         request = DeskRequest(new_id(), account_id, kind, self.clock.now_ms())
         with self.unit_of_work() as work:
             if account_id not in {lease.account for lease in work.desk.leases()}:

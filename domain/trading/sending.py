@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -18,6 +18,7 @@ from domain.trading.gate import RiskGate
 from domain.trading.model import Account, Order, OrderState, Origin
 from domain.trading.placing import require_capabilities
 from domain.trading.ports import Broker, BrokerRejected, NotSent
+from domain.trading.records import GLOBAL, Switch
 from domain.trading.risk import Refusal
 from domain.trading.work import TradingWork
 
@@ -40,33 +41,35 @@ class LeaseGone(Conflict):
 class Fence:
     """The last thing asked before an order leaves: whether what allowed it is still true.
 
-    One per process. ``epoch`` is the newest state of the kill switches that this process obeys: after ``raise_to``
-    has returned, no call that was allowed by an older state can begin.
+    One per process. It knows the newest epoch of each kill switch that this process obeys: after ``obey`` has
+    returned, no call that was allowed by an older state of its switches can begin.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._epoch = 0
+        self._epochs: dict[str, int] = {}
 
     @property
     def epoch(self) -> int:
-        """The switch epoch obeyed now."""
-        return self._epoch
+        """The newest epoch obeyed, over all switches."""
+        return max(self._epochs.values(), default=-1)
 
-    def raise_to(self, epoch: int) -> None:
-        """Obey a newer state of the switches from now on."""
+    def obey(self, switches: Sequence[Switch]) -> None:
+        """Obey newer states of switches from now on."""
         with self._lock:
-            self._epoch = max(self._epoch, epoch)
+            for switch in switches:
+                self._epochs[switch.scope] = max(switch.epoch, self._epochs.get(switch.scope, 0))
 
-    def require(self, epoch: int) -> None:
-        """Check that nothing changed since ``epoch`` was read.
+    def require(self, account: str, epoch: int) -> None:
+        """Check that no switch over an account changed since ``epoch``, the newer of its two, was read.
 
         Raises:
-            NotSent: it has.
+            NotSent: one has.
         """
         with self._lock:
-            if self._epoch > epoch:
-                raise NotSent("a kill switch changed before the order left", code="switch_changed")
+            newest = max(self._epochs.get(scope, 0) for scope in (GLOBAL, account))
+        if newest > epoch:
+            raise NotSent("a kill switch changed before the order left", code="switch_changed")
 
 
 class Turn(Enum):
@@ -191,7 +194,7 @@ class SendOrder:
     def _fence(self, cleared: _Cleared) -> None:
         if self.clock.monotonic() - cleared.read_at > FRESH_S:
             self._look_again(cleared)
-        self.fence.require(cleared.epoch)
+        self.fence.require(cleared.order.account, cleared.epoch)
         failpoint("order.fenced")
 
     def _look_again(self, cleared: _Cleared) -> None:

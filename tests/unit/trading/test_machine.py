@@ -156,7 +156,7 @@ class Machine(RuleBasedStateMachine):
         with self.path.work() as work:
             switch = work.switches.change("a", engaged=engage, flatten=False, actor="t", reason="", now_ms=0)
             work.commit()
-        self.path.fence.raise_to(switch.epoch)
+        self.path.fence.obey([switch])
 
     @invariant()
     def no_order_is_submitted_twice(self) -> None:

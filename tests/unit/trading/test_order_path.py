@@ -211,12 +211,23 @@ def test_a_switch_that_changes_before_the_wire_stops_the_order(path: OrderPath) 
         with path.work() as work:
             switch = work.switches.change("global", engaged=True, flatten=False, actor="t", reason="", now_ms=0)
             work.commit()
-        path.fence.raise_to(switch.epoch)
+        path.fence.obey([switch])
 
     path.broker.before_place = killed
     path.turn()
     assert path.venue.submits == []
     assert path.order(order).status is S.NOT_PLACED
+
+
+def test_the_switch_of_another_account_stops_nothing_here(path: OrderPath) -> None:
+    order = path.place()
+
+    def killed_elsewhere() -> None:
+        path.fence.obey([Switch("another", engaged=True, epoch=10**6)])
+
+    path.broker.before_place = killed_elsewhere
+    path.turn()
+    assert path.order(order).status is S.ACCEPTED
 
 
 def test_a_kill_switch_refuses_what_waits(path: OrderPath) -> None:
