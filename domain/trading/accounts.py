@@ -50,7 +50,7 @@ class FindAccount:
     clock: Clock
 
     def __call__(self, user_id: str, account: str | None = None, broker: str | None = None) -> Account:
-        """Return an account of the user: the named one, the only one with a broker, or the paper account.
+        """Return an account of the user: the named one, the only one with a broker, or the one made for them.
 
         Raises:
             NotFound: there is none.
@@ -62,13 +62,16 @@ class FindAccount:
             if broker is not None and found.broker != broker:
                 raise Invalid(f"the account {account} is with {found.broker}, not with {broker}", code="other_broker")
             return found
-        return self._with_broker(user_id, broker or PAPER)
+        return self._with_broker(user_id, broker or PAPER, named=broker is not None)
 
-    def _with_broker(self, user_id: str, broker: str) -> Account:
+    def _with_broker(self, user_id: str, broker: str, *, named: bool) -> Account:
         with self.read_work() as work:
             mine = [account for account in work.accounts.list(user_id) if account.broker == broker]
         if len(mine) == 1:
             return mine[0]
+        made = [account for account in mine if account.id in (PAPER, _own_paper(user_id))]
+        if made and not named:
+            return made[0]
         if mine:
             names = ", ".join(account.id for account in mine)
             raise Invalid(
@@ -91,7 +94,7 @@ class FindAccount:
                 if mine:
                     return mine[0]
                 taken = {account.id for account in everyone}
-                name = PAPER if PAPER not in taken else f"{PAPER}-{user_id}"[:64]
+                name = PAPER if PAPER not in taken else _own_paper(user_id)
                 now = self.clock.now_ms()
                 account = Account(name, user_id, PAPER, Mode.PAPER, "USD", now, starting_cash=PAPER_CASH)
                 try:
@@ -102,6 +105,10 @@ class FindAccount:
                 work.commit()
                 return account
         raise Conflict("the paper account is being made; try again", code="account_exists")
+
+
+def _own_paper(user_id: str) -> str:
+    return f"{PAPER}-{user_id}"[:64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,19 @@ def test_what_the_broker_cannot_do_is_said(world: World) -> None:
     with_client(world, scenario)
 
 
+def test_orders_that_name_no_account_go_to_the_one_made_for_the_user(world: World) -> None:
+    place(world)
+
+    async def scenario(client: QuartClient) -> None:
+        await client.post("/accounts", json={"id": "more", "broker": "paper"})
+        plain = await client.post("/orders", json={**ORDER, "quantity": 3}, headers=KEY)
+        assert (await plain.get_json())["account"] == "paper"
+        named = await client.post("/orders", json={**ORDER, "broker": "paper"}, headers={"Idempotency-Key": "two"})
+        assert await code_of(named) == (422, "account_ambiguous")
+
+    with_client(world, scenario)
+
+
 def test_lists_are_filtered_and_paged(world: World) -> None:
     made = [place(world) for _ in range(5)]
     move(world, made[0], S.CANCELED)
