@@ -10,7 +10,7 @@ from typing import Any
 from domain.common.errors import Conflict, FieldError, Invalid
 from domain.common.time import Clock
 from domain.trading.gate import RiskGate
-from domain.trading.model import Approval, Order, OrderState
+from domain.trading.model import Account, Approval, Order, OrderState, Origin
 from domain.trading.ports import CapabilityMissing
 from domain.trading.risk import RiskRefused
 from domain.trading.views import money, order_updated
@@ -86,7 +86,8 @@ class ChangeOrder:
 
         Raises:
             NotFound: there is no such order.
-            Conflict: it has ended, is not proven to be at the broker, or ``version`` is not its version any more.
+            Conflict: it has ended, is not proven to be at the broker, ``version`` is not its version any more, or it
+                works and a person would have to approve it.
             CapabilityMissing: the broker cannot change orders.
             Invalid: a value the order cannot have.
             RiskRefused: the risk gate is against the changed order.
@@ -101,11 +102,11 @@ class ChangeOrder:
             state = work.desk.state(order.account)
             if order.status.is_working and state and state.capabilities and not state.capabilities.modify:
                 raise CapabilityMissing("the broker cannot change orders; cancel it and place another")
-            wanted = changed(order, change)
+            now = self.clock.now_ms()
+            wanted = _asked_again(changed(order, change), account, now)
             refusal = self.gate.refusal(work, account, wanted, allow_duplicate=True)
             if refusal is not None:
                 raise RiskRefused(refusal)
-            now = self.clock.now_ms()
             order = record(work, self._store(order, wanted, now), actor=actor)
             details = _values(wanted)
             work.audit.append(time=now, actor=actor, action="order.change", subject=order.id, details=details)
@@ -117,6 +118,20 @@ class ChangeOrder:
         if order.status is OrderState.NEW:
             return replace(wanted, updated_at=now)
         return replace(order, change=_values(wanted), change_sent_at=None, updated_at=now)
+
+
+def _asked_again(order: Order, account: Account, now: int) -> Order:
+    """Return a changed order that waits for a person's yes again, if one is needed: the old yes was to another order.
+
+    Raises:
+        Conflict: it works at the broker already, where it would not wait.
+    """
+    if not account.needs_approval(order.strategy) or order.origin is Origin.FLATTEN:
+        return order
+    if order.status is not OrderState.NEW:
+        raise Conflict("a person approved this order as it is; cancel it and place another", code="approval_required")
+    expires = now + account.approval_minutes * 60_000
+    return replace(order, approval=Approval.PENDING, approval_expires_at=expires)
 
 
 def _require_changeable(order: Order) -> None:

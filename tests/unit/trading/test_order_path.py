@@ -9,8 +9,9 @@ import pytest
 
 from domain.common.errors import Conflict, Invalid
 from domain.trading.brokerage import BrokerFill, BrokerOrder, BrokerUpdate
+from domain.trading.changing import DecideApproval
 from domain.trading.limits import RiskLimits
-from domain.trading.model import Order, OrderState, OrderType, Side, TimeInForce
+from domain.trading.model import Approval, Order, OrderState, OrderType, Side, TimeInForce
 from domain.trading.records import Switch
 from domain.trading.risk import RiskRefused
 from domain.trading.sending import LeaseGone, Turn
@@ -308,6 +309,28 @@ def test_a_change_is_confirmed_by_the_book(path: OrderPath) -> None:
     assert (path.order(order).quantity, path.order(order).change) == (7, None)
     with pytest.raises(Invalid):
         path.change(order.id, "u", OrderChange(trigger_price=Decimal(5)), version=None, actor="t")
+
+
+def test_a_yes_does_not_cover_a_changed_order(path: OrderPath) -> None:
+    from domain.trading.changing import OrderChange
+
+    with path.work() as work:
+        work.accounts.save(replace(work.accounts.get("a"), approval_required=True))
+        work.commit()
+    order = path.place()
+    path.turn()
+    assert path.venue.submits == []
+    decide = DecideApproval(path.work, path.clock, lambda account: None)
+    assert decide(order.id, "u", approve=True, actor="ann").approval is Approval.APPROVED
+    bigger = path.change(order.id, "u", OrderChange(quantity=Decimal(1000)), version=None, actor="t")
+    assert bigger.approval is Approval.PENDING
+    path.turn()
+    assert path.venue.submits == []
+    decide(order.id, "u", approve=True, actor="ann")
+    path.turn()
+    assert path.venue.submits == [order.tag]
+    with pytest.raises(Conflict, match="approved"):
+        path.change(order.id, "u", OrderChange(quantity=Decimal(2000)), version=None, actor="t")
 
 
 def test_orders_of_others_are_taken_in(path: OrderPath) -> None:
