@@ -58,7 +58,6 @@ setup(
         "hypercorn>=0.18,<0.19",
         "limits>=5,<6",
         "matplotlib>=3.9",
-        "mcp>=2.3,<3",
         "numpy>=2",
         "orjson>=3.10",
         "platformdirs>=4",
