@@ -24,6 +24,7 @@ STORED = "stored bar"
 _BELIEVED_S = 1.0
 _STORED_BELIEVED_S = 60.0
 _DECIMALS = 8
+_MOST_KNOWN = 10_000
 
 
 class QuoteBoard:
@@ -118,6 +119,8 @@ class QuoteBoard:
             known = self._known.get(symbol, (None, 0.0))[0]
             if known is None or (read is not None and read.time_ms > known.time_ms):
                 known = read
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
             self._known[symbol] = (known, time.monotonic())
         return known
 
@@ -125,6 +128,8 @@ class QuoteBoard:
         known, looked = self._stored.get(symbol, (None, -_STORED_BELIEVED_S))
         if time.monotonic() - looked <= _STORED_BELIEVED_S:
             return known
+        if len(self._stored) > _MOST_KNOWN:
+            self._stored.clear()
         found = last_close(self._bars, symbol)
         self._stored[symbol] = (found, time.monotonic())
         return found

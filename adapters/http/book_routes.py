@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from quart import Blueprint, Response, request
 
 from adapters.http import order_schemas, requests
 from adapters.http import trading_schemas as schemas
-from adapters.http.bodies import Fields
 from adapters.http.identity import principal
-from adapters.http.json_body import read_object
 from adapters.http.openapi import Operation, documented
 from adapters.http.representations import json_response
 from adapters.http.state import HttpState
-from domain.common.errors import FieldError, Invalid
+from adapters.http.trading_requests import read_body, read_quotes, read_symbols
 from domain.common.ids import parse_id
-from domain.common.time import SystemClock
+from domain.common.time import rfc3339
 from domain.identity.model import Scope
-from domain.market.model import parse_symbol
 from domain.trading.brokerage import Quote
-from domain.trading.views import fill_view, holding_view, moment, position_view
+from domain.trading.views import fill_view, holding_view, moment, money, position_view
 
-_MOST_QUOTES = 500
-_FUTURE_MS = 5_000
+# 100 symbols of 45 characters, and their commas.
+_SYMBOLS_LENGTH = 4600
 
 
 def book_routes(state: HttpState) -> Blueprint:
@@ -120,41 +116,47 @@ def _add_quotes(routes: Blueprint, state: HttpState) -> None:
     )
     async def push_quotes() -> Response:
         """Push prices. One that is older than what is known of its symbol changes nothing."""
-        requests.require_json(request.headers)
-        requests.no_query(request.args)
-        quotes = _quotes(read_object(await request.get_data(cache=False)), principal().username)
+        quotes = read_quotes(await read_body(), principal().username, trading.read.clock.now_ms())
         await state.offload(trading.save_quotes, quotes)
         return json_response({"accepted": len(quotes)}, 202)
 
+    @routes.get("/quotes")
+    @documented(
+        Operation(
+            tag="books",
+            access=Scope.ORDERS_READ,
+            query=schemas.QuoteQuery,
+            responses={200: schemas.Quotes},
+            problems=(400, 422, 503),
+        )
+    )
+    async def list_quotes() -> Response:
+        """List the last known prices, at which positions are valued.
 
-def _quotes(body: dict[str, Any], source: str) -> list[Quote]:
-    items = body.get("items")
-    if set(body) != {"items"} or not isinstance(items, list) or not 1 <= len(items) <= _MOST_QUOTES:
-        message = f"must be a list of 1 to {_MOST_QUOTES} prices, and the only field"
-        raise Invalid("the request is not valid", code="invalid_request", errors=[FieldError("items", message)])
-    return [_quote(item, place, source) for place, item in enumerate(items)]
+        Without `symbols`, those of what you hold. A symbol without a known price is left out.
+        """
+        query = requests.Query(request.args, "symbols")
+        text, user_id = query.text("symbols", _SYMBOLS_LENGTH), principal().user_id
+        query.done()
+        symbols = None if text is None else read_symbols(text)
+
+        def find() -> list[Quote | None]:
+            if symbols is not None:
+                return [trading.read.quotes.last(symbol) for symbol in symbols]
+            held = {item.position.symbol: item.quote for item in trading.read.positions(user_id)}
+            return list(held.values())
+
+        found = await state.offload(find)
+        return json_response({"items": [_quote_view(quote) for quote in found if quote is not None]})
 
 
-def _quote(item: Any, place: int, source: str) -> Quote:
-    if not isinstance(item, dict):
-        raise _wrong(place, [FieldError("", "must be an object")])
-    fields, now = Fields(item), SystemClock().now_ms()
-    time = requests.moment(item.get("time"))
-    fields.optional_text("time", 64)
-    symbol, price = fields.text("symbol", 45), fields.decimal("price")
-    bid, ask, volume = (fields.optional_decimal(name) for name in ("bid", "ask", "volume"))
-    try:
-        fields.done()
-        symbol = parse_symbol(symbol)
-    except Invalid as error:
-        raise _wrong(place, list(error.errors)) from None
-    if time is not None and time > now + _FUTURE_MS:
-        raise _wrong(place, [FieldError("time", "is in the future")])
-    if any(value is not None and value <= 0 for value in (price, bid, ask)) or (volume or Decimal(0)) < 0:
-        raise _wrong(place, [FieldError("price", "prices must be above 0, volume 0 or above")])
-    return Quote(symbol, price, now if time is None else time, bid, ask, volume, source)
-
-
-def _wrong(place: int, errors: list[FieldError]) -> Invalid:
-    named = [FieldError(f"items.{place}.{error.field}".rstrip("."), error.message) for error in errors]
-    return Invalid("a price is not valid", code="invalid_request", errors=named)
+def _quote_view(quote: Quote) -> dict[str, Any]:
+    return {
+        "symbol": quote.symbol,
+        "price": money(quote.price),
+        "time": rfc3339(quote.time_ms),
+        "bid": money(quote.bid),
+        "ask": money(quote.ask),
+        "volume": money(quote.volume),
+        "source": quote.source or None,
+    }

@@ -8,15 +8,17 @@ from adapters.http import requests
 from adapters.http import trading_schemas as schemas
 from adapters.http.access import Access, insufficient
 from adapters.http.account_routes import mine
-from adapters.http.bodies import Fields, no_body, small_body
-from adapters.http.identity import principal, sees_details
+from adapters.http.bodies import no_body
+from adapters.http.identity import principal, sees_details, visitor
 from adapters.http.openapi import Operation, documented
 from adapters.http.persons import require_password
 from adapters.http.representations import json_response
 from adapters.http.state import HttpState
+from adapters.http.trading_requests import TradingFields, read_body
 from domain.common.time import rfc3339
 from domain.identity.model import Scope
 from domain.trading.controls import Killed
+from domain.trading.queries import TradingHealth
 from domain.trading.records import GLOBAL
 from domain.trading.views import switch_view
 
@@ -80,9 +82,9 @@ def _add_switches(routes: Blueprint, state: HttpState) -> None:
 
         Works without Redis. `aitrader kill` does the same without this API.
         """
-        fields = Fields(await small_body())
-        scope = fields.optional_text("scope", 64) or GLOBAL
-        reason, flatten = fields.text("reason", 200), fields.boolean("flatten", False)
+        fields = TradingFields(await read_body())
+        scope = fields.optional_line("scope", 64) or GLOBAL
+        reason, flatten = fields.line("reason", 200), fields.boolean("flatten", False)
         fields.done()
         who = principal()
         if scope == GLOBAL and Scope.ADMIN not in who.scopes:
@@ -107,8 +109,8 @@ def _add_switches(routes: Blueprint, state: HttpState) -> None:
     )
     async def release() -> Response:
         """Let trading go on. An administrator must do this in person, with their password; no token may."""
-        fields = Fields(await small_body())
-        scope, reason = fields.optional_text("scope", 64) or GLOBAL, fields.text("reason", 200)
+        fields = TradingFields(await read_body())
+        scope, reason = fields.optional_line("scope", 64) or GLOBAL, fields.line("reason", 200)
         password = fields.text("password", 128)
         fields.done()
         who = await require_password(state, password)
@@ -134,7 +136,7 @@ def _add_arming(routes: Blueprint, state: HttpState) -> None:
 
         An administrator must do this in person, with their password; no token may.
         """
-        fields = Fields(await small_body())
+        fields = TradingFields(await read_body())
         hours, password = fields.integer("hours", 8), fields.text("password", 128)
         fields.done()
         who = await require_password(state, password)
@@ -172,22 +174,26 @@ def _add_health(routes: Blueprint, state: HttpState) -> None:
     async def trading_health() -> Response:
         """Say whether accounts may open positions, and why not.
 
-        Always 200: read `status`. Each account is shown to programs of this machine, and to those who have the scope
-        `metrics:read`.
+        Always 200: read `status`, which is that of all accounts together. Each account is shown to programs of this
+        machine, and to those who have the scope `metrics:read`; your own with `orders:read`.
         """
         requests.no_query(request.args)
         found = await state.offload(read.health)
         status = "off" if not found else "ready" if all(item.ready for item in found) else "blocked"
-        body: dict[str, object] = {"status": status}
+        who = visitor()
         if sees_details():
-            body["accounts"] = [
-                {
-                    "account": item.account,
-                    "mode": item.mode.value,
-                    "status": "ready" if item.ready else "blocked",
-                    "reasons": list(item.reasons),
-                    "details": list(item.details),
-                }
-                for item in found
-            ]
-        return json_response(body)
+            return json_response({"status": status, "accounts": [_health(item) for item in found]})
+        if who is None or Scope.ORDERS_READ not in who.scopes:
+            return json_response({"status": status})
+        own = await state.offload(read.health, who.user_id)
+        return json_response({"status": status, "accounts": [_health(item) for item in own]})
+
+
+def _health(item: TradingHealth) -> dict[str, object]:
+    return {
+        "account": item.account,
+        "mode": item.mode.value,
+        "status": "ready" if item.ready else "blocked",
+        "reasons": list(item.reasons),
+        "details": list(item.details),
+    }

@@ -14,6 +14,7 @@ from adapters.http.order_routes import PLACING, new_order, order_response
 from adapters.http.representations import json_response
 from adapters.http.schemas import LocationHeaders
 from adapters.http.state import HttpState
+from adapters.http.trading_login import ask_login
 from domain.common.errors import Conflict, Unavailable
 from domain.identity.model import Scope
 from domain.trading.brokerage import BrokerPosition, SessionState
@@ -42,7 +43,7 @@ def _add_login(routes: Blueprint, state: HttpState) -> None:
             tag="mcp",
             access=Scope.ORDERS_WRITE,
             query=schemas.AccountQuery,
-            responses={200: schemas.McpLogin},
+            responses={200: schemas.BrokerLogin},
             problems=(400, 404, 422, 503),
         )
     )
@@ -56,16 +57,10 @@ def _add_login(routes: Blueprint, state: HttpState) -> None:
         query.done()
         user_id = principal().user_id
 
-        def ask() -> tuple[str, dict[str, object]]:
-            found = trading.find_account(user_id, account, BROKER)
-            return found.id, trading.ask(found.id, "login")
+        def ask() -> dict[str, Any]:
+            return ask_login(trading, trading.find_account(user_id, account, BROKER).id)
 
-        name, session = await state.offload(ask)
-        if session["state"] == SessionState.DOWN:
-            raise Unavailable(str(session["detail"]) or "the broker does not answer", code="broker_unavailable")
-        status = "logged_in" if session["state"] == SessionState.CONNECTED else "login_required"
-        told = {key: session[key] for key in ("login_url", "warning", "user", "expires_at")}
-        return json_response({"account": name, "status": status, **told})
+        return json_response(await state.offload(ask))
 
 
 def _known(found: AccountNow) -> BrokerState:

@@ -8,8 +8,7 @@ from quart import Blueprint, Response, request
 
 from adapters.http import order_schemas as schemas
 from adapters.http import requests
-from adapters.http.access import Access
-from adapters.http.bodies import Fields, no_body, small_body
+from adapters.http.bodies import no_body
 from adapters.http.context import request_id
 from adapters.http.identity import principal
 from adapters.http.openapi import Operation, documented
@@ -18,6 +17,7 @@ from adapters.http.problems import Refused
 from adapters.http.representations import json_response
 from adapters.http.schemas import LocationHeaders
 from adapters.http.state import HttpState
+from adapters.http.trading_requests import TradingFields, read_body
 from domain.common.errors import Malformed
 from domain.common.ids import parse_id
 from domain.identity.model import Scope
@@ -64,14 +64,14 @@ async def new_order(broker: str | None = None) -> NewOrder:
             "placing an order needs the header Idempotency-Key, so that repeating the request is harmless",
             code="idempotency_key_required",
         )
-    fields = Fields(await small_body())
+    fields = TradingFields(await read_body())
     symbol, side = fields.text("symbol", 45), fields.one_of("side", *Side)
-    kind, quantity = fields.one_of("type", *OrderType), fields.decimal("quantity")
-    price, trigger = fields.optional_decimal("price"), fields.optional_decimal("trigger_price")
+    kind, quantity = fields.one_of("type", *OrderType), fields.quantity("quantity")
+    price, trigger = fields.optional_money("price"), fields.optional_money("trigger_price")
     time_in_force = fields.optional_one_of("time_in_force", *TimeInForce) or TimeInForce.DAY
     product = fields.optional_one_of("product", *Product)
-    account, strategy = fields.optional_text("account", 64), fields.optional_text("strategy", 64)
-    given = fields.optional_text("broker", 64) if broker is None else broker
+    account, strategy = fields.optional_line("account", 64), fields.optional_line("strategy", 64)
+    given = fields.optional_line("broker", 64) if broker is None else broker
     duplicate = fields.boolean("allow_duplicate", False)
     fields.done()
     return NewOrder(
@@ -225,9 +225,9 @@ def _add_changing(routes: Blueprint, state: HttpState) -> None:
         For one at its broker this is a request (`pending_change`), until the broker confirms it.
         """
         version = if_match()
-        fields = Fields(await small_body())
-        quantity = fields.optional_decimal("quantity")
-        change = OrderChange(quantity, fields.optional_decimal("price"), fields.optional_decimal("trigger_price"))
+        fields = TradingFields(await read_body())
+        quantity = fields.optional_quantity("quantity")
+        change = OrderChange(quantity, fields.optional_money("price"), fields.optional_money("trigger_price"))
         fields.done()
         who = principal()
         found = parse_id(order_id)
@@ -254,16 +254,14 @@ def if_match() -> int:
 def _add_deciding(routes: Blueprint, state: HttpState) -> None:
     trading = state.services.trading
     operation = Operation(
-        tag="orders", access=Access.OWN, responses={200: schemas.Order}, problems=(400, 404, 409, 422, 503)
+        tag="orders", access=Scope.ORDERS_WRITE, responses={200: schemas.Order}, problems=(400, 404, 409, 422, 503)
     )
 
     async def decide(order_id: str, approve: bool) -> Response:
         await no_body()
-        who = require_person()
-        user_id = None if Scope.ADMIN in who.scopes else who.user_id
-        found = parse_id(order_id)
+        who, found = require_person(), parse_id(order_id)
         return order_response(
-            await state.offload(trading.decide, found, user_id, approve=approve, actor=who.username)
+            await state.offload(trading.decide, found, who.user_id, approve=approve, actor=who.username)
         )
 
     @routes.post("/orders/<order_id>/approve")
@@ -281,7 +279,10 @@ def _add_deciding(routes: Blueprint, state: HttpState) -> None:
     @routes.post("/orders/<order_id>/resolve")
     @documented(operation)
     async def resolve_order(order_id: str) -> Response:
-        """Say that an unknown order is not at its broker, after looking there. No token may do this."""
+        """Say that an unknown order is not at its broker, after looking there. No token may do this.
+
+        An administrator may say it of everyone's.
+        """
         await no_body()
         who = require_person()
         user_id = None if Scope.ADMIN in who.scopes else who.user_id

@@ -52,9 +52,12 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
         jobs, _ = services.list_jobs(JobFilter(user_id=user_id), before_id=None, limit=SNAPSHOT_SIZE)
         return [job_summary(job) for job in jobs]
 
-    def newest_orders(user_id: str) -> Items:
-        orders, _ = services.trading.read.orders(OrderFilter(user_id=user_id), before_id=None, limit=SNAPSHOT_SIZE)
-        return [order_updated(order).data for order in orders]
+    def orders_now(user_id: str) -> Items:
+        """Open orders first: an old one that still works must not be missing."""
+        wanted = (OrderFilter(user_id=user_id, open_only=True), OrderFilter(user_id=user_id))
+        pages = [services.trading.read.orders(one, before_id=None, limit=SNAPSHOT_SIZE)[0] for one in wanted]
+        found = {order.id: order for page in pages for order in page}  # what was read last counts
+        return [order_updated(order).data for order in list(found.values())[:SNAPSHOT_SIZE]]
 
     def components(_user_id: str) -> Items:
         return [component_view(component) for component in services.health.all()]
@@ -70,7 +73,7 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
         Topic(
             ORDER_UPDATES,
             audience=lambda user_id: user_id,
-            snapshot=newest_orders,
+            snapshot=orders_now,
             filters=frozenset({"order_id", "account", "symbol", "status"}),
             scope=Scope.ORDERS_READ,
         ),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from adapters.http.order_schemas import AskedMoney, AskedQuantity, ModeName, Money, ProductName
-from adapters.http.schemas import Model
+from adapters.http.order_schemas import AskedMoney, ModeName, Money, ProductName
+from adapters.http.schemas import LocationHeaders, Model
+
+StrategyName = Annotated[str, Field(min_length=1, max_length=64)]
+Volume = AskedMoney | Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 
 
 class AccountQuery(Model):
@@ -120,7 +123,7 @@ class Session(Model):
     checked_at: datetime | None
 
 
-class McpLogin(Model):
+class BrokerLogin(Model):
     """Whether somebody must log in, and where."""
 
     account: str
@@ -163,6 +166,16 @@ class Account(Model):
     created_at: datetime
 
 
+class AccountHeaders(Model):
+    """Headers of an account."""
+
+    etag: str = Field(description="the account's version, in quotes; for If-Match")
+
+
+class NewAccountHeaders(LocationHeaders, AccountHeaders):
+    """Headers of an account that was made."""
+
+
 class Accounts(Model):
     """Accounts by id."""
 
@@ -177,16 +190,18 @@ class NewAccountRequest(Model):
     broker: str = Field(min_length=1, max_length=64, examples=["paper"])
     mode: ModeName | None = None
     currency: str = Field(default="USD", pattern="^[A-Z]{3,5}$")
-    starting_cash: AskedMoney = "100000"
+    starting_cash: AskedMoney | None = Field(
+        default=None, description="null: 100000 with the broker `paper`, else 0: what the broker says counts"
+    )
     options: dict[str, Any] = Field(default={})
     approval_required: bool = False
 
 
 class AccountChangeRequest(Model):
-    """How an account's orders are approved."""
+    """How an account's orders are approved; at least one."""
 
     approval_required: bool | None = None
-    approval_strategies: list[str] | None = None
+    approval_strategies: list[StrategyName] | None = Field(default=None, max_length=32)
     approval_minutes: int | None = Field(default=None, ge=1, le=1440)
 
 
@@ -308,7 +323,7 @@ class QuoteItem(Model):
     time: datetime | None = Field(default=None, description="when it was true; null: now")
     bid: AskedMoney | None = None
     ask: AskedMoney | None = None
-    volume: AskedQuantity | None = Field(default=None, description="of this tick")
+    volume: Volume | None = Field(default=None, description="of this tick")
 
 
 class QuotesRequest(Model):
@@ -323,6 +338,36 @@ class QuotesTaken(Model):
     accepted: int
 
 
+class QuoteQuery(Model):
+    """Which prices."""
+
+    symbols: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4600,
+        description="1 to 100, separated by commas; left out: what you hold",
+        examples=["NSE:INFY,NSE:TCS"],
+    )
+
+
+class Quote(Model):
+    """The last known price of a symbol."""
+
+    symbol: str
+    price: Money
+    time: datetime = Field(description="when it was true")
+    bid: Money | None
+    ask: Money | None
+    volume: Money | None
+    source: str | None = Field(description="who said so; `stored bar`: nobody pushed a price")
+
+
+class Quotes(Model):
+    """Last known prices, in the order they were asked for."""
+
+    items: list[Quote]
+
+
 class TradingAccountHealth(Model):
     """Whether an account may open positions, and why not."""
 
@@ -334,7 +379,7 @@ class TradingAccountHealth(Model):
 
 
 class TradingHealth(Model):
-    """``blocked`` when any account is; ``off`` without accounts. Strangers see the status only."""
+    """``blocked`` when any account is; ``off`` without accounts. Strangers see the status only, owners their own."""
 
     status: Literal["ready", "blocked", "off"]
     accounts: list[TradingAccountHealth] = Field(default=[])

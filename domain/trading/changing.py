@@ -11,6 +11,7 @@ from domain.common.errors import Conflict, FieldError, Invalid
 from domain.common.time import Clock
 from domain.trading.gate import RiskGate
 from domain.trading.model import Account, Approval, Order, OrderState, Origin
+from domain.trading.placing import number_problems
 from domain.trading.ports import CapabilityMissing
 from domain.trading.risk import RiskRefused
 from domain.trading.views import money, order_updated
@@ -90,8 +91,22 @@ class ChangeOrder:
                 works and a person would have to approve it.
             CapabilityMissing: the broker cannot change orders.
             Invalid: a value the order cannot have.
-            RiskRefused: the risk gate is against the changed order.
+            RiskRefused: the risk gate is against the changed order; that is in the audit log, nothing else changes.
         """
+        try:
+            return self._change(order_id, user_id, change, version, actor)
+        except RiskRefused as refused:
+            details = {"change": str(change), "refusal": str(refused.refusal)}
+            with self.unit_of_work() as work:
+                work.audit.append(
+                    time=self.clock.now_ms(), actor=actor, action="order.refuse", subject=order_id, details=details
+                )
+                work.commit()
+            raise
+
+    def _change(
+        self, order_id: str, user_id: str | None, change: OrderChange, version: int | None, actor: str
+    ) -> Order:
         with self.unit_of_work() as work:
             order = work.orders.get(order_id, user_id)
             account = work.accounts.lock(order.account)
@@ -156,8 +171,8 @@ def changed(order: Order, change: OrderChange) -> Order:
             continue
         if getattr(order, name) is None:
             problems.append(FieldError(name, f"has no meaning for a {order.type} order"))
-        elif not value.is_finite() or value <= 0:
-            problems.append(FieldError(name, "must be above 0"))
+        else:
+            problems += number_problems(name, value)
     if change.quantity is not None and change.quantity <= order.filled_quantity:
         problems.append(FieldError("quantity", f"{money(order.filled_quantity)} is filled already; cancel the rest"))
     if not any((change.quantity, change.price, change.trigger_price)):

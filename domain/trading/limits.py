@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
@@ -128,9 +129,13 @@ def _parse(name: str, value: Any) -> Any:
     return _money(value)
 
 
+# No exponents: a short text must not become a number of a billion digits.
+_PLAIN = re.compile(r"\d{1,18}(\.\d{1,8})?", re.ASCII)
+
+
 def _money(value: Any) -> Decimal:
     try:
-        if isinstance(value, bool | float):
+        if isinstance(value, bool | float) or not _PLAIN.fullmatch(str(value)):
             raise InvalidOperation
         number = Decimal(value)
     except (InvalidOperation, TypeError, ValueError):

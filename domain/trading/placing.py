@@ -207,15 +207,16 @@ def check_shape(new: NewOrder) -> None:
     Raises:
         Invalid: it does; each field at fault is named.
     """
-    problems = [problem for name in ("quantity", "price", "trigger_price") for problem in _number(new, name)]
+    numbers = {name: getattr(new, name) for name in ("quantity", "price", "trigger_price")}
+    problems = [problem for name, value in numbers.items() for problem in number_problems(name, value)]
     problems += _needed("price", new.price, new.type.needs_price, new.type)
     problems += _needed("trigger_price", new.trigger_price, new.type.needs_trigger, new.type)
     if problems:
         raise Invalid("the order is not valid", code="invalid_order", errors=problems)
 
 
-def _number(new: NewOrder, name: str) -> list[FieldError]:
-    value: Decimal | None = getattr(new, name)
+def number_problems(name: str, value: Decimal | None) -> list[FieldError]:
+    """Return what is wrong with a quantity or price of an order; None is nothing wrong."""
     if value is None:
         return []
     exponent = value.as_tuple().exponent
