@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from quart import request
@@ -18,7 +16,6 @@ from domain.identity.model import Principal
 T = TypeVar("T")
 
 MAX_SMALL = 1024
-_DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,12})?", re.ASCII)
 _MAX_LIST = 32
 
 
@@ -81,22 +78,6 @@ class Fields:
             self._read.add(name)
             return None
         return self.one_of(name, *words)
-
-    def optional_decimal(self, name: str) -> Decimal | None:
-        """Return a decimal number, given as text or as an integer; None when it is left out or null."""
-        if self._body.get(name) is None:
-            self._read.add(name)
-            return None
-        return self.decimal(name)
-
-    def decimal(self, name: str) -> Decimal:
-        """Return a decimal number, given as text or as an integer."""
-        value = self._get(name)
-        if type(value) is int and abs(value) < 2**53:
-            return Decimal(value)
-        if isinstance(value, str) and _DECIMAL.fullmatch(value):
-            return Decimal(value)
-        return self._wrong(name, 'must be a decimal number as text, such as "1500.05"', Decimal(1))
 
     def mapping(self, name: str) -> dict[str, Any]:
         """Return an object; empty when it is left out."""
