@@ -6,34 +6,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from aitrader.testing import trading_samples
+from aitrader.testing.trading_samples import NOW
 from domain.common.ids import new_id
 from domain.trading.brokerage import Quote
-from domain.trading.model import Fill, Mode, Order, OrderType, Side, TimeInForce, tag_of
+from domain.trading.model import Fill, Mode, Order, Side
 from domain.trading.risk import RiskPicture
-
-NOW = 1_764_000_000_000
 
 
 def order(**changes: Any) -> Order:
-    order_id = new_id()
-    made = Order(
-        id=order_id,
-        user_id="u",
-        account="paper",
-        broker="paper",
-        mode=Mode.PAPER,
-        symbol="NSE:INFY",
-        side=Side.BUY,
-        type=OrderType.LIMIT,
-        time_in_force=TimeInForce.DAY,
-        quantity=Decimal(10),
-        tag=tag_of(order_id),
-        created_at=NOW,
-        updated_at=NOW,
-        send_by=NOW + 60_000,
-        price=Decimal(100),
-    )
-    return replace(made, **changes)
+    return trading_samples.order(**{"account": "paper", **changes})
 
 
 def fill(side: str, quantity: str, price: str, *, at: int = NOW, fees: str = "0", symbol: str = "NSE:INFY") -> Fill:
