@@ -25,11 +25,6 @@ class Side(StrEnum):
         """1 for buy, -1 for sell."""
         return 1 if self is Side.BUY else -1
 
-    @property
-    def opposite(self) -> Side:
-        """The other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
 
 class OrderType(StrEnum):
     """``stop`` becomes a market order, ``stop_limit`` a limit order, once the trigger price trades."""

@@ -143,7 +143,7 @@ class PlaceOrder:
             decision_id=new.decision_id,
             strategy=new.strategy,
             idempotency_key=new.idempotency_key,
-            origin=new.origin,
+            origin=Origin.STRATEGY if new.strategy and new.origin is Origin.MANUAL else new.origin,
             approval=Approval.PENDING if asks else Approval.NOT_NEEDED,
             approval_expires_at=expires if asks else None,
             trace=new.trace,

@@ -483,6 +483,6 @@ def test_limits_of_a_strategy_count_only_what_is_its_own(path: OrderPath) -> Non
         work.limits.save("a", "s", RiskLimits(max_gross_exposure=Decimal(1500)))
         work.commit()
     path.place(quantity=50)
-    path.place(strategy="s")
+    assert path.place(strategy="s").origin.value == "strategy"
     with pytest.raises(RiskRefused, match="EXPOSURE_GROSS"):
         path.place(strategy="s")
