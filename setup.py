@@ -46,7 +46,9 @@ setup(
         "migrations": ["script.py.mako"],
     },
     install_requires=[
+        "aiolimiter>=1.2,<2",
         "alembic>=1.20,<2",
+        "anyio>=4.9",
         "click>=8.1",
         "cryptography>=44",
         "dependency-injector>=4.48",
@@ -58,6 +60,7 @@ setup(
         "hypercorn>=0.18,<0.19",
         "limits>=5,<6",
         "matplotlib>=3.9",
+        "mcp>=2.3,<3",
         "numpy>=2",
         "orjson>=3.10",
         "platformdirs>=4",
@@ -86,6 +89,8 @@ setup(
         "console_scripts": ["aitrader = aitrader.cli:main"],
         "aitrader": [
             "backtest = plugins.backtest.plugin",
+            "mcp_broker = plugins.mcp_broker.plugin",
+            "mock_mcp = plugins.mock_mcp.plugin",
             "paper = plugins.paper.plugin",
             "pattern_scan = plugins.pattern_scan.plugin",
         ],

@@ -19,6 +19,7 @@ from domain.common.errors import (
 )
 from domain.common.ids import new_id
 from domain.common.time import Clock, from_ms, rfc3339, to_ms
+from domain.engines.ports import AsgiApp, EngineServer
 from domain.jobs.model import Isolation, JobCanceled, JobLeaseLost
 from domain.jobs.ports import JobContext, JobType
 from domain.market.model import Bars, Dataset, FloatColumn, Session, TimeColumn, Timeframe, parse_symbol
@@ -64,6 +65,7 @@ __all__ = [
     "Account",
     "Ack",
     "Activity",
+    "AsgiApp",
     "BacktestResult",
     "Balance",
     "BarStore",
@@ -86,6 +88,7 @@ __all__ = [
     "Dataset",
     "Denied",
     "Ended",
+    "EngineServer",
     "Executed",
     "FeeModel",
     "FieldError",

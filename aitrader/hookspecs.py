@@ -5,6 +5,7 @@ from __future__ import annotations
 import pluggy
 
 from aitrader.registry import Registry
+from domain.engines.ports import EngineServer
 from domain.jobs.ports import JobType
 from domain.research.ports import Strategy
 from domain.trading.ports import BrokerType
@@ -43,6 +44,17 @@ def aitrader_register_brokers(registry: Registry[BrokerType]) -> None:
 
     When: once per process, at start-up, before any request or job. Main thread.
     Do: call ``registry.add(broker.name, broker)``; connect nothing, import heavy libraries inside ``open``.
+    If you raise: your plugin is left out, whole, and ``aitrader plugins list`` says why.
+    Since: 0.2
+    """
+
+
+@hookspec
+def aitrader_register_engines(registry: Registry[EngineServer]) -> None:
+    """Offer servers by name, for ``aitrader engine serve``.
+
+    When: once per process, at start-up, before any request or job. Main thread.
+    Do: call ``registry.add(server.name, server)``; import heavy libraries inside ``app``.
     If you raise: your plugin is left out, whole, and ``aitrader plugins list`` says why.
     Since: 0.2
     """

@@ -12,6 +12,7 @@ import pluggy
 
 from aitrader import hookspecs
 from aitrader.registry import PluginError, Registry
+from domain.engines.ports import EngineServer
 from domain.jobs.ports import JobType
 from domain.research.ports import Strategy
 from domain.trading.ports import BrokerType
@@ -83,6 +84,7 @@ class PluginHost:
         self.job_types: Registry[JobType] = Registry("job type", JobType)
         self.strategies: Registry[Strategy] = Registry("strategy", Strategy)
         self.brokers: Registry[BrokerType] = Registry("broker", BrokerType)
+        self.engines: Registry[EngineServer] = Registry("engine", EngineServer)
         self.plugins: list[PluginInfo] = []
         self.faults: list[PluginFault] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -102,6 +104,7 @@ class PluginHost:
             "aitrader_register_job_types": self.job_types,
             "aitrader_register_strategies": self.strategies,
             "aitrader_register_brokers": self.brokers,
+            "aitrader_register_engines": self.engines,
         }
 
     def _admit(self, candidate: Candidate, strict: bool) -> None:

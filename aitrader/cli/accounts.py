@@ -18,10 +18,11 @@ from aitrader.cli.common import (
     print_json,
     print_table,
     say,
+    settings_named,
     user_named,
     yes_option,
 )
-from domain.common.errors import Invalid, NotFound
+from domain.common.errors import NotFound
 from domain.trading.model import Mode
 from domain.trading.views import account_view, money
 
@@ -123,7 +124,7 @@ def create(
         mode=wanted,
         currency=currency,
         starting_cash=amount(cash) if broker == "paper" else amount("0"),
-        options={name: _value(text) for name, text in named(options).items()},
+        options=settings_named(options),
         approval_required=approval,
     )
     made = container.create_account()(new, actor=actor())
@@ -132,18 +133,6 @@ def create(
         return
     click.echo(made.id)
     say(f"{made.mode.upper()} account with {made.broker} in {made.currency}")
-
-
-def _value(text: str) -> Any:
-    """Return JSON where it is some, such as an object; numbers stay text, exact."""
-    import orjson
-
-    if text[:1] in "{[" or text in ("true", "false", "null"):
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            raise Invalid(f"{text!r} is not JSON", code="invalid_option") from None
-    return int(text) if text.isascii() and text.isdigit() else text
 
 
 @accounts.command(

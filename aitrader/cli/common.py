@@ -14,6 +14,7 @@ from domain.common.errors import Invalid
 
 if TYPE_CHECKING:
     from aitrader.container import Container
+    from aitrader.plugin_host import PluginHost
     from domain.identity.model import User
     from domain.market.ports import BarStore
 
@@ -170,6 +171,37 @@ def named(pairs: Sequence[str]) -> dict[str, str]:
         if "=" not in pair:
             raise Invalid(f"{pair!r} is not name=value", code="invalid_option")
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def plugin_host() -> PluginHost:
+    """Return the plugins of this installation; needs no database."""
+    from aitrader.bootstrap import build
+    from aitrader.settings import load_settings
+
+    quiet_logging()
+    host: PluginHost = build(load_settings()).plugin_host()
+    return host
+
+
+def settings_named(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return options given as ``name=value``; values may be JSON.
+
+    Raises:
+        Invalid: a pair has no equals sign, or looks like JSON and is none.
+    """
+    return {name: _setting(text) for name, text in named(pairs).items()}
+
+
+def _setting(text: str) -> Any:
+    """Return JSON where it is some, such as an object; numbers stay text, exact."""
+    import orjson
+
+    if text[:1] in "{[" or text in ("true", "false", "null"):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise Invalid(f"{text!r} is not JSON", code="invalid_option") from None
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

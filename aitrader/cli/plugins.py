@@ -6,24 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aitrader.cli.common import json_option, print_json, print_table, quiet_logging, say
+from aitrader.cli.common import json_option, plugin_host, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from aitrader.plugin_host import PluginHost, PluginInfo
+    from aitrader.plugin_host import PluginInfo
 
 
 @click.group(epilog="Example: aitrader plugins list")
 def plugins() -> None:
     """List and check plugins."""
-
-
-def _host() -> PluginHost:
-    from aitrader.bootstrap import build
-    from aitrader.settings import load_settings
-
-    quiet_logging()
-    host: PluginHost = build(load_settings()).plugin_host()
-    return host
 
 
 @plugins.command("list", epilog="Example: aitrader plugins list --json")
@@ -32,7 +23,7 @@ def list_plugins(as_json: bool) -> None:
     """List plugins, what they provide, and why any was left out."""
     from dataclasses import asdict
 
-    host = _host()
+    host = plugin_host()
     if as_json:
         print_json(
             {"plugins": [asdict(plugin) for plugin in host.plugins], "faults": [asdict(f) for f in host.faults]}
@@ -59,7 +50,7 @@ def check(name: str) -> None:
     from aitrader.job_types import RegisteredJobTypes
     from domain.common.errors import NotFound
 
-    host = _host()
+    host = plugin_host()
     fault = next((fault for fault in host.faults if fault.plugin == name), None)
     if fault is not None:
         raise click.ClickException(f"{name} was left out: {fault.reason}")

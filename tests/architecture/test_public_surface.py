@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[2]
 # Adding a name is a minor release, removing or renaming one a major.
 # fmt: off
 API = [
-    "API_VERSION", "AITraderError", "Account", "Ack", "Activity", "BacktestResult", "Balance", "BarStore",
+    "API_VERSION", "AITraderError", "Account", "Ack", "Activity", "AsgiApp", "BacktestResult", "Balance", "BarStore",
     "Bars", "BarsRequest", "Broker", "BrokerContext", "BrokerFill", "BrokerOrder", "BrokerPosition",
     "BrokerRejected", "BrokerSession", "BrokerType", "BrokerUpdate", "Capabilities", "CapabilityMissing",
-    "Charges", "Clock", "Conflict", "Dataset", "Denied", "Ended", "Executed", "FeeModel",
+    "Charges", "Clock", "Conflict", "Dataset", "Denied", "Ended", "EngineServer", "Executed", "FeeModel",
     "FieldError", "FillRules", "FloatColumn", "Holding", "Instrument", "Invalid", "Isolation", "JobCanceled",
     "JobContext", "JobLeaseLost", "JobType", "Journal", "Malformed", "MatchEvent", "MatchingEngine", "Metrics",
     "Mode", "MomentField", "NotFound", "NotSent", "Order", "OrderState", "OrderType", "OutcomeUnknown",
@@ -76,6 +76,7 @@ CONTRACTS = {
 
 # Ports without a suite, and why.
 NO_CONTRACT = {
+    "EngineServer": "only makes an ASGI application",
     "BrokerContext": "made by us alone; brokers use it; `aitrader.testing.broker_context` has one for tests",
     "BrokerType": "only opens a `Broker`, which has a contract",
     "Brokers": "made by us alone; see tests/unit/aitrader/test_brokers.py",

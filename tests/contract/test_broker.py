@@ -6,21 +6,25 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from adapters.db.engine import open_engine, parse_database_url
 from adapters.db.journal import SqlJournal
 from adapters.db.unit_of_work import SqlUnitOfWork
+from aitrader.testing.broker import BrokerContract
 from aitrader.testing.broker_context import FakeContext
 from aitrader.testing.broker_prices import BrokerPricesContract
 from domain.trading.brokerage import Ack, BrokerOrder, Capabilities
-from domain.trading.model import Account, Mode, Order, OrderType, TimeInForce
+from domain.trading.model import Account, Mode, Order, OrderType, Product, TimeInForce
 from domain.trading.placing import require_capabilities
 from domain.trading.ports import Broker, CapabilityMissing
+from plugins.mcp_broker.broker import open_broker
+from plugins.mcp_broker.options import McpOptions
 from plugins.paper.broker import PaperBroker
 from plugins.paper.options import PaperOptions
+from tests.mock_broker import mock_broker
 
 ACCOUNT = Account("a", "u", "paper", Mode.PAPER, "INR", 0, starting_cash=Decimal(100_000))
 
@@ -124,3 +128,39 @@ class TestBrokerThatCanDoLittle(TestPaper):
 
     def open(self) -> Broker:
         return Modest(super().open())
+
+
+class TestMcp(BrokerContract):
+    """Kite's profile, over real HTTP, against the practice broker."""
+
+    served: ClassVar[dict[str, Any]] = {"logged_in": True}
+    options: ClassVar[dict[str, Any]] = {}
+
+    @pytest.fixture
+    def broker(self) -> Iterator[Broker]:
+        with mock_broker(**self.served) as control:
+            self.control = control
+            self.context = FakeContext(mcp_url=control.url)
+            broker = self.open()
+            yield broker
+            broker.close()
+
+    def open(self) -> Broker:
+        options = McpOptions(calls_per_second=1000, **self.options)
+        return open_broker(ACCOUNT, options, self.context)
+
+    def reopened(self, broker: Broker) -> Broker:
+        return self.open()
+
+    def order(self, **changes: Any) -> Order:
+        """Kite sells short within the day only."""
+        return super().order(**{"product": Product.INTRADAY, **changes})
+
+
+class TestMcpWithMarketOrders(TestMcp):
+    served: ClassVar[dict[str, Any]] = {"logged_in": True, "market_orders": True}
+    options: ClassVar[dict[str, Any]] = {"market_orders": True}
+
+
+class TestMcpInPages(TestMcp):
+    served: ClassVar[dict[str, Any]] = {"logged_in": True, "page_limit": 1}

@@ -1,0 +1,1 @@
+"""Servers that AITrader talks to and can also be."""

@@ -1,0 +1,1 @@
+"""A broker behind an MCP (Model Context Protocol) server, such as Zerodha's Kite MCP server."""
