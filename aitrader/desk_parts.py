@@ -44,7 +44,7 @@ def make_desk(
     """Return a desk whose sender, fence and leases belong together."""
     token, fence, apply = new_id(), Fence(), ApplyUpdate(clock, quotes)
     notify = _telling(notifier)
-    send = SendOrder(unit_of_work, gate, clock, apply, fence, token, notify)
+    send = SendOrder(unit_of_work, read_work, gate, clock, apply, fence, token, notify)
     parts = DeskParts(
         unit_of_work=unit_of_work,
         read_work=read_work,

@@ -88,7 +88,7 @@ class BrokerProcess:
     def __init__(self, start: Callable[..., Process], folder: Path, **options: str) -> None:
         self._start = start
         self._folder = folder
-        self._options = {"folder": str(folder / "mock"), **options}
+        self.options = {"folder": str(folder / "mock"), **options}
         self._port = "0"
         self.process: Process | None = None
         self.url = ""
@@ -96,7 +96,7 @@ class BrokerProcess:
 
     def up(self) -> None:
         """Start it; wait until it answers."""
-        sets = [word for name, value in self._options.items() for word in ("--set", f"{name}={value}")]
+        sets = [word for name, value in self.options.items() for word in ("--set", f"{name}={value}")]
         command = [sys.executable, "-m", "aitrader", "engine", "serve", "mock-mcp", "--port", self._port, *sets]
         self.process = self._start(command, env={"AITRADER_DATA_DIR": str(self._folder / "mock-data")})
         self.url = self.process.wait_for_line(r"^(http://\S+)$", 30).group(1)

@@ -16,7 +16,7 @@ from adapters.db.upsert import upsert
 from domain.common.errors import NotFound
 from domain.trading.records import BrokerState, DeskLease, DeskRequest
 
-_KEPT_MS = 3_600_000
+_KEPT_MS = 60_000
 
 
 @cache
@@ -102,3 +102,7 @@ class SqlDesk:
         done = update(desk_requests).where(desk_requests.c.id == request_id)
         self._connection.execute(done.values(result=result, error=error, finished_at=now_ms))
         self._connection.execute(delete(desk_requests).where(desk_requests.c.finished_at < now_ms - _KEPT_MS))
+
+    def forget(self, request_id: str) -> None:
+        """Delete a request."""
+        self._connection.execute(delete(desk_requests).where(desk_requests.c.id == request_id))

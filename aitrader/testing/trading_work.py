@@ -343,6 +343,15 @@ class TradingWorkContract:
         with work() as unit, pytest.raises(NotFound):
             unit.desk.request(asked.id)
 
+    def test_an_answered_request_is_forgotten(self, work: Work) -> None:
+        asked = DeskRequest(new_id(), "a", "login", NOW)
+        do(work, lambda unit: unit.desk.ask(asked))
+        do(work, lambda unit: unit.desk.answer(asked.id, result={"state": "x"}, error=None, now_ms=NOW + 1))
+        do(work, lambda unit: unit.desk.forget(asked.id))
+        do(work, lambda unit: unit.desk.forget(new_id()))
+        with work() as unit, pytest.raises(NotFound):
+            unit.desk.request(asked.id)
+
     def test_equity_is_a_history(self, work: Work) -> None:
         points = [EquityPoint("a", at, Decimal(at), None, Decimal(0), None, Decimal("0.1")) for at in (10, 20, 30)]
         for point in points:

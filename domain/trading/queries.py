@@ -259,7 +259,12 @@ class AskDesk:
             work.desk.ask(request)
             work.commit()
         self.wake(account_id)
-        return self._answer(request)
+        try:
+            return self._answer(request)
+        finally:
+            with self.unit_of_work() as work:
+                work.desk.forget(request.id)
+                work.commit()
 
     def _answer(self, request: DeskRequest) -> dict[str, object]:
         deadline = self.clock.monotonic() + self.timeout_s

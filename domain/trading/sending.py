@@ -12,7 +12,7 @@ from domain.common.errors import AITraderError, Conflict
 from domain.common.failpoints import failpoint
 from domain.common.time import Clock
 from domain.trading.applying import ApplyUpdate
-from domain.trading.brokerage import Ack
+from domain.trading.brokerage import Ack, Instrument
 from domain.trading.changing import end, record, with_change
 from domain.trading.gate import RiskGate
 from domain.trading.model import Account, Order, OrderState, Origin
@@ -96,6 +96,7 @@ class SendOrder:
     """
 
     unit_of_work: Callable[[], TradingWork]
+    read_work: Callable[[], TradingWork]
     gate: RiskGate
     clock: Clock
     apply: ApplyUpdate
@@ -110,7 +111,7 @@ class SendOrder:
             LeaseGone: the lease is not ours any more.
             Unavailable: the database did not answer; reconciliation goes on from what is stored.
         """
-        cleared = self._clear(account_id, broker)
+        cleared = self._prepare(account_id, broker)
         if isinstance(cleared, Turn):
             return cleared
         order = cleared.order
@@ -130,20 +131,35 @@ class SendOrder:
             self._accept(order, ack)
         return Turn.DONE
 
-    def _clear(self, account_id: str, broker: Broker) -> _Cleared | Turn:
+    def _prepare(self, account_id: str, broker: Broker) -> _Cleared | Turn:
+        """Look the instrument up before the account is locked: a broker may take seconds to answer."""
+        with self.read_work() as work:
+            order = work.orders.next_to_send(account_id)
+        if order is None:
+            return Turn.IDLE
+        try:
+            instrument = broker.instrument(order.symbol)
+        except AITraderError as error:
+            if order.send_by > self.clock.now_ms():
+                log.info("order waits", extra={"order": order.id, "reason": error.detail})
+                return Turn.PARKED
+            instrument = None
+        return self._clear(account_id, order.symbol, instrument)
+
+    def _clear(self, account_id: str, symbol: str, instrument: Instrument | None) -> _Cleared | Turn:
         read_at = self.clock.monotonic()
         with self.unit_of_work() as work:
             account = work.accounts.lock(account_id)
             self.require_lease(work, account_id)
             order = work.orders.next_to_send(account_id)
-            if order is None:
-                return Turn.IDLE
+            if order is None or order.symbol != symbol:
+                return Turn.IDLE if order is None else Turn.DONE
             now = self.clock.now_ms()
             epoch = max((switch.epoch for switch in work.switches.hold(account_id)), default=0)
             if order.send_by <= now:
                 self._give_up(work, order, OrderState.NOT_PLACED, "SEND_DEADLINE", "it waited too long", now)
                 return Turn.DONE
-            refusal = self._refusal(work, account, order, broker)
+            refusal = self._refusal(work, account, order, instrument)
             if refusal is not None and _parks(order, refusal):
                 return Turn.PARKED
             if refusal is not None:
@@ -162,11 +178,13 @@ class SendOrder:
         if not work.desk.holds(account_id, self.token):
             raise LeaseGone(f"another process has the account {account_id} now")
 
-    def _refusal(self, work: TradingWork, account: Account, order: Order, broker: Broker) -> Refusal | None:
+    def _refusal(
+        self, work: TradingWork, account: Account, order: Order, instrument: Instrument | None
+    ) -> Refusal | None:
         state = work.desk.state(account.id)
         try:
             require_capabilities(order, None if state is None else state.capabilities)
-            _require_increments(order, broker)
+            _require_increments(order, instrument)
         except AITraderError as error:
             return Refusal(error.code.upper(), {"detail": error.detail})
         return self.gate.refusal(work, account, order, allow_duplicate=True, sending=True)
@@ -244,8 +262,7 @@ def _parks(order: Order, refusal: Refusal) -> bool:
     return refusal.code in _PARKED or (order.origin is Origin.FLATTEN and refusal.code != "SWITCH_ENGAGED")
 
 
-def _require_increments(order: Order, broker: Broker) -> None:
-    instrument = broker.instrument(order.symbol)
+def _require_increments(order: Order, instrument: Instrument | None) -> None:
     if instrument is None:
         return
     for name, value in (("price", order.price), ("trigger price", order.trigger_price)):

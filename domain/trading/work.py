@@ -268,7 +268,11 @@ class DeskRepository(Protocol):
         ...
 
     def answer(self, request_id: str, *, result: dict[str, Any] | None, error: str | None, now_ms: int) -> None:
-        """Finish a request; forget those finished more than an hour ago."""
+        """Finish a request; forget those finished more than a minute ago."""
+        ...
+
+    def forget(self, request_id: str) -> None:
+        """Delete a request: answers may hold login links, which are as good as the login."""
         ...
 
 

@@ -24,6 +24,7 @@ from aitrader.api import (
     SessionState,
     TimeInForce,
     Unavailable,
+    from_ms,
     rfc3339,
 )
 from plugins.mcp_broker import alpaca_books as books
@@ -186,7 +187,7 @@ def _refusal(error: dict[str, Any]) -> Result:
 
 
 def _since(now: int) -> str:
-    return rfc3339(now - _BACK_MS)
+    return from_ms(now - _BACK_MS).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _orders(read: Read, asked: dict[str, Any]) -> list[Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aitrader.api import StrictModel
 
@@ -33,3 +34,12 @@ class McpOptions(StrictModel):
     market_orders: bool = Field(
         False, description="Kite: whether the broker takes market orders without market protection"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _not_of_the_cloud(cls, url: str | None) -> str | None:
+        """Metadata services of clouds give secrets to whoever asks from inside."""
+        host = urlsplit(url or "").hostname or ""
+        if host.startswith(("169.254.", "fe80:", "metadata.")):
+            raise ValueError("must not lead to a link-local or metadata address")
+        return url

@@ -4,109 +4,43 @@ equals the broker's after healing."""
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
-from adapters.db.engine import open_engine, parse_database_url
-from adapters.db.migrations import Migrations
-from adapters.db.unit_of_work import SqlUnitOfWork
-from domain.identity.users import OWNER
-from domain.trading.limits import RiskLimits
-from domain.trading.model import Account, Mode, Order, OrderState
-from domain.trading.records import OrderFilter
+from domain.trading.model import OrderState
 from tests.processes import Process, eventually
 from tests.servers import PostgresServer
+from tests.trading_processes import ROOT, TradingProcesses
 from tests.venue_plugin import VARIABLE, VenueFile
 
-ROOT = Path(__file__).parents[2]
-HEALED_S = 40
+pytestmark = pytest.mark.once
 
 
-class Desk:
-    """A worker with the file's broker, over one database."""
+class Desk(TradingProcesses):
+    """A worker with the file's broker."""
 
     def __init__(self, folder: Path, database: str, start: Callable[..., Process]) -> None:
-        self._start = start
         self.venue = VenueFile(folder / "venue")
         self.venue.folder.mkdir()
-        self.engine: Engine = open_engine(parse_database_url(database))
-        Migrations(self.engine, ROOT / "migrations").upgrade()
         plugin = folder / "plugin"
         info = plugin / "venue-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: venue\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text("[aitrader]\nvenue = tests.venue_plugin\n")
-        self.env = {
-            "AITRADER_DATA_DIR": str(folder / "data"),
+        env = {
             "AITRADER_PLUGINS_ONLY": "venue",
             "PYTHONPATH": f"{plugin}:{ROOT}",
-            "AITRADER_LEASE_SECONDS": "6",
-            "LOG_LEVEL": "WARNING",
-            "DATABASE_URL": database,
             VARIABLE: str(self.venue.folder),
         }
-        self.run("user", "list")
-        with self.work() as work:
-            owner = work.users.find(OWNER)
-            assert owner is not None
-            work.accounts.add(Account("v", owner.id, "venue", Mode.PAPER, "INR", 0, starting_cash=Decimal(10**6)))
-            work.limits.save("v", "", RiskLimits())
-            work.commit()
-
-    def work(self) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self.engine)
-
-    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        command = [sys.executable, "-m", "aitrader", *arguments]
-        process = self._start(command, env={**self.env, **env})
-        code = process.wait(60)
-        return subprocess.CompletedProcess(command, code, process.describe())
-
-    def place(self, key: str = "k", **env: str) -> int:
-        """Place an order from another process; return its exit code."""
-        words = "NSE:INFY buy 10 --type limit --price 100 --account v --allow-duplicate --key"
-        return self.run("orders", "place", *words.split(), key, **env).returncode
-
-    def worker(self, **env: str) -> Process:
-        """Start a worker; it begins to trade at once."""
-        return self._start([sys.executable, "-m", "aitrader", "worker"], env={**self.env, **env})
-
-    def orders(self) -> list[Order]:
-        with self.work() as work:
-            return list(work.orders.page(OrderFilter(account="v"), before_id=None, limit=100))
-
-    def settled(self) -> list[Order]:
-        """Wait until no order's fate is open; return them all."""
-
-        def done() -> list[Order] | None:
-            orders = self.orders()
-            return orders if orders and all(order.status.is_terminal for order in orders) else None
-
-        return eventually(done, HEALED_S, 0.1, "every order has ended")
+        super().__init__(folder, database, start, broker="venue", env=env)
 
     def assert_true(self) -> None:
         """Check our books against the broker's."""
         submits = [line["tag"] for line in self.venue.lines("submit")]
         assert len(submits) == len(set(submits))
-        accepted = {line["tag"]: line for line in self.venue.lines("accept")}
-        for order in self.orders():
-            if order.tag in accepted:
-                assert (order.status, order.filled_quantity) == (OrderState.FILLED, 10)
-                assert order.broker_order_id == accepted[order.tag]["id"]
-            else:
-                assert order.status in (OrderState.NOT_PLACED, OrderState.REJECTED), order
-        with self.work() as work:
-            fills = list(work.fills.of_account("v"))
-            position = work.positions.get("v", "NSE:INFY")
-        assert len(fills) == len(accepted)
-        assert position.quantity == sum((fill.quantity for fill in fills), Decimal(0))
+        self.assert_books({line["tag"]: line["id"] for line in self.venue.lines("accept")})
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

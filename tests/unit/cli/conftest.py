@@ -46,7 +46,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """An environment without settings, except for a data directory of the test's own."""
     kept = {name: value for name, value in os.environ.items() if name not in variables()}
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    data = {"AITRADER_DATA_DIR": str(tmp_path / "data"), "AITRADER_PLUGINS_ONLY": "backtest,paper,pattern_scan"}
+    data = {
+        "AITRADER_DATA_DIR": str(tmp_path / "data"),
+        "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_scan",
+    }
     return {**kept, **data, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
 
 

@@ -19,7 +19,7 @@ def broken(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
     (folder / "entry_points.txt").write_text("[aitrader]\nbroken = acme_broken\n")
     (site / "acme_broken.py").write_text("raise RuntimeError('boom')\n")
     path = os.pathsep.join([str(site), environment["PYTHONPATH"]])
-    return {"PYTHONPATH": path, "AITRADER_PLUGINS_ONLY": "backtest,paper,pattern_scan,broken"}
+    return {"PYTHONPATH": path, "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_scan,broken"}
 
 
 def states(done: Done) -> dict[str, str]:
@@ -36,12 +36,15 @@ def failure(done: Done) -> str:
     return detail
 
 
+SHIPPED = ["backtest", "mcp_broker", "mock_mcp", "paper", "pattern_scan"]
+
+
 def test_plugins_are_listed(cli: Cli) -> None:
     table = cli("plugins", "list")
     assert (table.code, table.err) == (0, "")
     assert "job types: backtest; strategies: " in table.out
     found = cli("plugins", "list", "--json")
-    assert [plugin["name"] for plugin in found.json["plugins"]] == ["backtest", "paper", "pattern_scan"]
+    assert [plugin["name"] for plugin in found.json["plugins"]] == SHIPPED
     assert [fault for fault in found.json["faults"] if not fault["blocked"]] == []
 
 
@@ -52,7 +55,9 @@ def test_a_plugin_is_checked(cli: Cli) -> None:
     assert "job type backtest: schemas and example are valid" in done.err
     missing = cli("plugins", "check", "nonsense")
     assert missing.code == 3
-    assert "there is no plugin 'nonsense'; known: backtest, paper, pattern_scan" in missing.error
+    assert (
+        "there is no plugin 'nonsense'; known: backtest, mcp_broker, mock_mcp, paper, pattern_scan" in missing.error
+    )
 
 
 def test_a_broken_plugin_is_told_and_breaks_nothing_else(cli: Cli, broken: dict[str, str]) -> None:

@@ -77,7 +77,7 @@ class OrderPath:
         self.place_order = PlaceOrder(self.work, find, gate, self.clock, bell)
         self.cancel = CancelOrder(self.work, self.clock, bell)
         self.change = ChangeOrder(self.work, gate, self.clock, bell)
-        self.send = SendOrder(self.work, gate, self.clock, apply, self.fence, self.token, tell)
+        self.send = SendOrder(self.work, self.work, gate, self.clock, apply, self.fence, self.token, tell)
         self.cancels = SendCancels(self.work, gate, self.clock, self.send)
         self.reconcile_ = Reconcile(self.work, self.clock, apply, self.send, self.quotes, tell)
         self.remember = RememberSession(self.work)

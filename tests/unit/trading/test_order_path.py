@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.common.errors import Conflict, Invalid
+from domain.common.errors import Conflict, Invalid, Unavailable
 from domain.trading.brokerage import BrokerFill, BrokerOrder, BrokerUpdate
 from domain.trading.changing import DecideApproval
 from domain.trading.limits import RiskLimits
@@ -165,6 +165,31 @@ def test_an_order_waits_for_a_broker_that_is_away_but_not_for_ever(path: OrderPa
     path.turn()
     assert (path.order(order).status, path.order(order).reason_code) == (S.NOT_PLACED, "SEND_DEADLINE")
     assert path.venue.submits == []
+
+
+def test_an_order_waits_for_an_instrument_that_cannot_be_looked_up_but_not_for_ever(path: OrderPath) -> None:
+    order = path.place()
+
+    def fail() -> None:
+        raise Unavailable("the broker does not answer")
+
+    path.broker.before_instrument = fail
+    assert path.send("a", path.broker) is Turn.PARKED
+    assert path.order(order).status is S.NEW
+    path.clock.advance(3601)
+    path.turn()
+    assert (path.order(order).status, path.order(order).reason_code) == (S.NOT_PLACED, "SEND_DEADLINE")
+    assert path.venue.submits == []
+
+
+def test_nothing_is_locked_while_a_broker_looks_an_instrument_up(path: OrderPath) -> None:
+    """It may take seconds; whoever places another order meanwhile must not wait for it."""
+    path.place()
+    path.broker.before_instrument = lambda: placed.append(path.place())
+    placed: list[Order] = []
+    path.turn()
+    assert len(placed) == 1
+    assert len(path.venue.submits) == 1
 
 
 def test_a_read_that_fails_concludes_nothing(path: OrderPath) -> None:

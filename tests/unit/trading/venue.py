@@ -100,6 +100,7 @@ class VenueBroker:
         self.down = False
         self.settle_ms = settle_ms
         self.before_place: Callable[[], None] = lambda: None
+        self.before_instrument: Callable[[], None] = lambda: None
 
     def capabilities(self) -> Capabilities:
         return Capabilities(frozenset(OrderType), frozenset(TimeInForce), (Product.MARGIN,), settle_ms=self.settle_ms)
@@ -112,6 +113,7 @@ class VenueBroker:
         return self.session()
 
     def instrument(self, symbol: str) -> Instrument | None:
+        self.before_instrument()
         return None
 
     def place(self, order: Order, fence: Callable[[], None]) -> Ack:
