@@ -14,7 +14,7 @@ from domain.trading.brokerage import BrokerFill, BrokerOrder, BrokerUpdate
 from domain.trading.changing import record
 from domain.trading.model import ZERO, Account, Fill, Order, OrderState, Origin
 from domain.trading.ports import Quotes
-from domain.trading.records import EquityPoint
+from domain.trading.records import EquityPoint, last_quote
 from domain.trading.views import order_updated
 from domain.trading.work import TradingWork
 
@@ -185,8 +185,8 @@ class ApplyUpdate:
 
 def worth(work: TradingWork, account: Account, quotes: Quotes, at: int, cash: Decimal | None = None) -> EquityPoint:
     """Return what an account is worth now; see `equity_point`."""
-    positions = work.positions.list(account.id)
-    found = {item.symbol: quotes.last(item.symbol) for item in positions if item.quantity}
+    positions, state = work.positions.list(account.id), work.desk.state(account.id)
+    found = {item.symbol: last_quote(quotes, state, item.symbol) for item in positions if item.quantity}
     known = {symbol: quote for symbol, quote in found.items() if quote is not None}
     return equity_point(account, positions, known, at, cash)
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from domain.common.errors import AITraderError, Conflict, Invalid, Unavailable
 from domain.common.time import Clock
 from domain.trading.brokerage import Quote
 from domain.trading.gate import Fingerprint
-from domain.trading.model import Account, Mode, OrderState, OrderType, Origin, Position, Side
+from domain.trading.model import ZERO, Account, Mode, OrderState, OrderType, Origin, Position, Product, Side
 from domain.trading.placing import NewOrder, PlaceOrder
-from domain.trading.ports import Quotes
-from domain.trading.records import GLOBAL, Arming, Switch
+from domain.trading.records import GLOBAL, Arming, BrokerState, Switch, last_quote
 from domain.trading.views import order_updated
 from domain.trading.work import TradingWork
 
@@ -22,6 +21,7 @@ _WAIT_S = 2.0
 _LOOK_S = 0.05
 _TRIES = 5
 _THROUGH = Decimal("0.01")
+_CHEAP = 50
 _REASON_LENGTH = 200
 
 
@@ -139,20 +139,37 @@ class EngageKill:
             state = work.desk.state(account.id)
         able = None if state is None else state.capabilities
         market = able is None or OrderType.MARKET in able.order_types
-        return [_closing_order(account, item, market, self.place.gate.quotes) for item in positions]
+        quotes = {item.symbol: last_quote(self.place.gate.quotes, state, item.symbol) for item in positions}
+        return [
+            _closing_order(account, item.symbol, quantity, product, market, quotes[item.symbol])
+            for item in positions
+            for quantity, product in _carried(item, state)
+        ]
 
 
-def _closing_order(account: Account, position: Position, market: bool, quotes: Quotes) -> NewOrder:
-    side = Side.SELL if position.quantity > 0 else Side.BUY
-    price = None if market else _through(side, quotes.last(position.symbol))
+def _carried(position: Position, state: BrokerState | None) -> list[tuple[Decimal, Product | None]]:
+    """Return how the broker carries a position: only the same product closes it."""
+    shown = [] if state is None else [item for item in state.positions if item.symbol == position.symbol]
+    parts: list[tuple[Decimal, Product | None]] = [(item.quantity, item.product) for item in shown if item.quantity]
+    if sum((quantity for quantity, _ in parts), ZERO) != position.quantity:
+        return [(position.quantity, None)]
+    return parts
+
+
+def _closing_order(
+    account: Account, symbol: str, held: Decimal, product: Product | None, market: bool, quote: Quote | None
+) -> NewOrder:
+    side = Side.SELL if held > 0 else Side.BUY
+    price = None if market else _through(side, quote)
     return NewOrder(
         user_id=account.user_id,
         account=account.id,
-        symbol=position.symbol,
+        symbol=symbol,
         side=side,
         type=OrderType.MARKET if price is None else OrderType.LIMIT,
-        quantity=abs(position.quantity),
+        quantity=abs(held),
         price=price,
+        product=product,
         origin=Origin.FLATTEN,
         allow_duplicate=True,
     )
@@ -162,7 +179,9 @@ def _through(side: Side, quote: Quote | None) -> Decimal | None:
     """Return a limit that trades at once, for brokers without market orders: a little beyond the last price."""
     if quote is None:
         return None
-    return (quote.price * (1 + side.sign * _THROUGH)).quantize(Decimal(1))
+    step = Decimal(1) if quote.price >= _CHEAP else Decimal("0.05")
+    rounding = ROUND_CEILING if side is Side.BUY else ROUND_FLOOR
+    return max(step, (quote.price * (1 + side.sign * _THROUGH) / step).to_integral_value(rounding) * step)
 
 
 def _in_scope(work: TradingWork, scope: str) -> list[Account]:

@@ -13,7 +13,7 @@ from domain.trading.brokerage import Quote, SessionState
 from domain.trading.limits import default_limits
 from domain.trading.model import ZERO, Account, Mode, Order, OrderState, Position
 from domain.trading.ports import Quotes
-from domain.trading.records import BrokerState
+from domain.trading.records import BrokerState, last_quote
 from domain.trading.risk import OpenOrder, Refusal, RiskPicture, check
 from domain.trading.work import TradingWork
 
@@ -95,7 +95,7 @@ class RiskGate:
         others = [other for other in work.orders.open(account.id) if other.id != order.id]
         held = list(work.positions.list(account.id))
         positions = {item.symbol: item.quantity for item in held if item.quantity}
-        quotes = self._quotes({order.symbol, *positions})
+        quotes = self._quotes({order.symbol, *positions}, state)
         switches = work.switches.hold(account.id)
         picture = RiskPicture(
             now=now,
@@ -136,8 +136,8 @@ class RiskGate:
     def _ago(self, last: int | None, now: int) -> int | None:
         return None if last is None else max(0, now - last)
 
-    def _quotes(self, symbols: set[str]) -> Mapping[str, Quote]:
-        found = ((symbol, self.quotes.last(symbol)) for symbol in sorted(symbols))
+    def _quotes(self, symbols: set[str], state: BrokerState | None) -> Mapping[str, Quote]:
+        found = ((symbol, last_quote(self.quotes, state, symbol)) for symbol in sorted(symbols))
         return {symbol: quote for symbol, quote in found if quote is not None}
 
     def _open_order(self, order: Order) -> OpenOrder:

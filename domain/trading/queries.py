@@ -14,7 +14,15 @@ from domain.trading.brokerage import BrokerSession, Holding, Quote, SessionState
 from domain.trading.gate import Fingerprint
 from domain.trading.model import Account, Fill, Mode, Order, Position
 from domain.trading.ports import Quotes
-from domain.trading.records import Arming, BrokerState, DeskRequest, EquityPoint, OrderEvent, OrderFilter
+from domain.trading.records import (
+    Arming,
+    BrokerState,
+    DeskRequest,
+    EquityPoint,
+    OrderEvent,
+    OrderFilter,
+    last_quote,
+)
 from domain.trading.work import TradingWork
 
 # Each holds a thread of its process while it waits.
@@ -124,9 +132,10 @@ class ReadTrading:
         """Return positions valued at the last known prices; ``flat`` adds those that were closed."""
         with self.read_work() as work:
             accounts = [item for item in self._chosen(work, user_id, account) if broker in (None, item.broker)]
+            states = {item.id: work.desk.state(item.id) for item in accounts}
             found = [(item, position) for item in accounts for position in work.positions.list(item.id)]
         return [
-            ValuedPosition(position, item, self.quotes.last(position.symbol))
+            ValuedPosition(position, item, last_quote(self.quotes, states[item.id], position.symbol))
             for item, position in found
             if position.quantity or flat
         ]

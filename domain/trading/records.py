@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from domain.trading.brokerage import Balance, BrokerPosition, BrokerSession, Capabilities, Holding
+from domain.trading.brokerage import Balance, BrokerPosition, BrokerSession, Capabilities, Holding, Quote
 from domain.trading.model import OrderState
+from domain.trading.ports import Quotes
 
 GLOBAL = "global"
 
@@ -97,6 +98,26 @@ class BrokerState:
     holdings_at: int | None = None
     reconciled_at: int | None = None
     reconcile_error: str = ""
+
+    def quote(self, symbol: str) -> Quote | None:
+        """Return the last price that the broker showed with a position; None when it showed none."""
+        if self.positions_at is None:
+            return None
+        prices = (item.last_price for item in self.positions if item.symbol == symbol)
+        price = next((price for price in prices if price is not None), None)
+        return None if price is None else Quote(symbol, price, self.positions_at, source="broker")
+
+
+def last_quote(quotes: Quotes, state: BrokerState | None, symbol: str) -> Quote | None:
+    """Return the newer of the last known price and the one that the account's own broker showed.
+
+    A broker's price is for its own account alone: a practice broker's says nothing about the market.
+    """
+    known = quotes.last(symbol)
+    shown = None if state is None else state.quote(symbol)
+    if known is None or (shown is not None and shown.time_ms > known.time_ms):
+        return shown
+    return known
 
 
 @dataclass(frozen=True, slots=True)

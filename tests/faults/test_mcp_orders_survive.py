@@ -163,3 +163,29 @@ def test_a_login_is_waited_for(desk: McpDesk) -> None:
     desk.broker.control.log_in(link)
     assert desk.settled()[0].status is OrderState.FILLED
     desk.assert_true()
+
+
+@pytest.mark.timeout(120)
+def test_a_flatten_closes_each_product_at_a_limit(desk: McpDesk) -> None:
+    """Kite takes no market orders, nobody pushed a price, and only the same product closes a position."""
+    desk.worker()
+    for number, product in enumerate(("delivery", "intraday")):
+        words = f"NSE:INFY buy 10 --type limit --price 1500 --account v --allow-duplicate --product {product}"
+        assert desk.run("orders", "place", *words.split(), "--key", f"k{number}").returncode == 0
+        desk.settled()
+
+    def shown() -> bool:
+        with desk.work() as work:
+            state = work.desk.state("v")
+        return state is not None and len([item for item in state.positions if item.quantity == 10]) == 2
+
+    eventually(shown, 20, 0.1, "both positions were read")
+    killed = desk.run("kill", "--account", "v", "--flatten", "--reason", "out")
+    assert killed.returncode == 0, killed.stdout
+
+    def flat() -> bool:
+        with desk.work() as work:
+            return not work.positions.get("v", "NSE:INFY").quantity
+
+    eventually(flat, 20, 0.1, "everything is closed")
+    assert len(desk.placed()) == 4
