@@ -16,6 +16,7 @@ from domain.trading.ports import Broker
 from domain.trading.reconciling import Reconcile, RememberSession
 from domain.trading.records import DeskRequest
 from domain.trading.sending import LeaseGone, SendCancels, SendOrder, Turn
+from domain.trading.session_alerts import SessionAlerts
 from domain.trading.views import session_view
 from domain.trading.work import TradingWork
 
@@ -46,6 +47,7 @@ class DeskParts:
     reconcile: Reconcile
     apply: ApplyUpdate
     remember: RememberSession
+    notify: Callable[[str, str], None]
     idle_s: float = 5.0
 
 
@@ -77,6 +79,7 @@ class AccountDesk:
         self._looks = 0
         self._failures = 0
         self._asked: dict[str, int] = {}
+        self._alerts = SessionAlerts(account.id, parts.notify)
 
     def __call__(self) -> float | None:
         """Take a turn; return after how many seconds the next is due."""
@@ -98,6 +101,7 @@ class AccountDesk:
             return self._parts.idle_s
         asked = self._requests()
         session = self._log_in(broker, asked) if any(item.kind == "login" for item in asked) else broker.session()
+        self._alerts.see(session, self._parts.clock.now_ms())
         if session.state is not SessionState.CONNECTED:
             self._read_at = None
             self._say(session, forget=True)

@@ -55,6 +55,7 @@ def make_desk(
         reconcile=Reconcile(unit_of_work, clock, apply, send, quotes, notify),
         apply=apply,
         remember=RememberSession(unit_of_work),
+        notify=notify,
         idle_s=idle_s,
     )
     return Desk(parts, fence, lease_work, token, owner, round(lease_s * _LEASE_SHARE * 1000))

@@ -294,6 +294,8 @@ class McpBroker:
         result = profile.open(answer)
         if result.error is not None:
             self._known = None
+        if result.logged_out:
+            raise NotSent(f"{result.error:.300}", code="broker_login_required")
         if result.rejected:
             raise BrokerRejected(f"{result.error:.300}")
         return result

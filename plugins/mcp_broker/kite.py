@@ -85,8 +85,9 @@ class Kite:
         """Return the data; of errors, only those about arguments and the login prove that nothing was done."""
         if not answer.is_error:
             return Result(answer.data if answer.data is not None else answer.text)
-        proof = answer.text.startswith("parameter '") or "log in first" in answer.text.lower()
-        return Result(None, answer.text or "the tool failed without a word", rejected=proof)
+        text, logged_out = answer.text or "the tool failed without a word", "log in first" in answer.text.lower()
+        proof = logged_out or text.startswith("parameter '")
+        return Result(None, text, rejected=proof, logged_out=logged_out)
 
     def user(self, read: Read) -> str:
         """Return the user's id and name."""

@@ -39,11 +39,15 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An opened answer: ``error`` is what the tool complained of, None when it did not."""
+    """An opened answer: ``error`` is what the tool complained of, None when it did not.
+
+    ``rejected``: it proves that an order was not taken or changed. ``logged_out``: and that nobody is logged in.
+    """
 
     data: Any
     error: str | None = None
     rejected: bool = False
+    logged_out: bool = False
 
 
 # Calls a tool that changes nothing; returns its data. Raises ToolRefused when the tool answered with an error, and
@@ -68,7 +72,7 @@ class Profile(Protocol):
         ...
 
     def open(self, answer: Answer) -> Result:
-        """Return what a tool's answer says. ``rejected``: it proves that an order was not taken or changed."""
+        """Return what a tool's answer says."""
         ...
 
     def user(self, read: Read) -> str:
