@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Quart
 
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices, IdentityServices, TradingServices
+from adapters.http.services import HttpOptions, HttpServices, IdentityServices, SignalServices, TradingServices
 from aitrader._version import __version__
 from aitrader.bootstrap import Application
 from aitrader.container import Container
@@ -35,6 +35,7 @@ def http_services(application: Application) -> HttpServices:
         version=__version__,
         identity=_identity(parts),
         trading=_trading(parts),
+        signals=_signals(parts),
     )
 
 
@@ -77,6 +78,10 @@ def _trading(parts: Container) -> TradingServices:
         save_quotes=parts.save_quotes(),
         reauthenticate=parts.reauthenticate(),
     )
+
+
+def _signals(parts: Container) -> SignalServices:
+    return SignalServices(parts.take_signal(), parts.read_signals(), parts.clock())
 
 
 def http_app(application: Application) -> Quart:

@@ -54,6 +54,7 @@ from domain.jobs.leases import LeaseKeeper
 from domain.jobs.model import Isolation
 from domain.jobs.running import EndJob, RunNextJob, SweepJobs
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJob, SubmitJobs
+from domain.signals.taking import ReadSignals, TakeSignal
 from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
 from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ExpireApprovals, ResolveOrder
 from domain.trading.controls import Arm, Disarm, EngageKill, ListSwitches, ReleaseKill
@@ -210,6 +211,11 @@ class Container(containers.DeclarativeContainer):
     retry_job: providers.Provider[RetryJob] = providers.Factory(
         RetryJob, unit_of_work=unit_of_work.provider, queue=hints
     )
+
+    take_signal: providers.Provider[TakeSignal] = providers.Factory(
+        TakeSignal, unit_of_work.provider, providers.Object(secret_path)
+    )
+    read_signals: providers.Provider[ReadSignals] = providers.Factory(ReadSignals, read_work.provider)
 
     leases: providers.Provider[LeaseKeeper] = providers.ThreadSafeSingleton(
         LeaseKeeper, relaxed_work.provider, clock, settings.provided.lease_seconds

@@ -1,6 +1,6 @@
 """The metadata of the whole schema, once every module that adds tables to it has been imported."""
 
-from adapters.db import tables, trading_tables
+from adapters.db import signal_tables, tables, trading_tables
 
 metadata = tables.metadata
-assert trading_tables.orders.metadata is metadata
+assert trading_tables.orders.metadata is signal_tables.signals.metadata is metadata

@@ -27,6 +27,7 @@ from adapters.db.jobs import SqlJobs
 from adapters.db.journal import SqlJournalEntries
 from adapters.db.outbox import SqlOutbox
 from adapters.db.records import SqlBacktestResults, SqlWorkerBeats
+from adapters.db.signals import SqlSignals
 from adapters.db.trading_accounts import SqlAccounts, SqlLimits, SqlSwitches
 from adapters.db.trading_books import SqlEquity, SqlPositions, SqlQuotes
 from adapters.db.trading_desk import SqlDesk
@@ -98,6 +99,7 @@ class SqlUnitOfWork:
         self.desk = SqlDesk(self._connection)
         self.equity = SqlEquity(self._connection)
         self.quotes = SqlQuotes(self._connection)
+        self.signals = SqlSignals(self._connection)
         self.journal = SqlJournalEntries(self._connection)
         self.secrets = SqlSecrets(self._connection)
         return self

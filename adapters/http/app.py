@@ -22,6 +22,7 @@ from adapters.http.pages import document_of, pages
 from adapters.http.rates import Rates
 from adapters.http.recheck import Recheck
 from adapters.http.services import HttpOptions, HttpServices
+from adapters.http.signal_routes import signal_routes
 from adapters.http.socket_routes import socket_routes
 from adapters.http.state import HttpState
 from adapters.http.token_routes import token_routes
@@ -52,6 +53,7 @@ def create_app(services: HttpServices, options: HttpOptions | None = None) -> Qu
         account_routes(state),
         control_routes(state),
         mcp_routes(state),
+        signal_routes(state),
         health_routes(state),
         auth_routes(state),
         token_routes(state),

@@ -34,6 +34,7 @@ _LINKS = {
     "orders": "/orders",
     "positions": "/positions",
     "accounts": "/accounts",
+    "signals": "/signals",
     "websocket": "/ws",
 }
 _TAGS = {
@@ -42,6 +43,7 @@ _TAGS = {
     "books": "Fills, positions, holdings, prices.",
     "accounts": "Who trades where, what it is worth, what it may do.",
     "controls": "Stop trading, and allow it.",
+    "signals": "Opinions on symbols, from patterns, models and other programs; never orders.",
     "mcp": "The account behind the broker's MCP server.",
     "auth": "Log in and out in a browser.",
     "health": "How this installation is.",
@@ -65,7 +67,8 @@ offer the subprotocols `aitrader.v1` and `bearer.TOKEN`; a page of ours is let i
 connection, add `"resume":{"job_updates":1841}`: you get what you missed, or `gap {topic, from, to}` and a snapshot.
 `"filters":{"job_updates":{"status":["succeeded"]}}` (also `job_id`, `job_type`) leaves out the rest; `seq` then skips
 what was left out. Topics: `job_updates` (needs `jobs:read`), `order_updates` (needs `orders:read`;
-filters `order_id`, `account`, `symbol`, `status`), `system_status`. Close codes: 1008 bad frames, 1009
+filters `order_id`, `account`, `symbol`, `status`), `trading_signals` (needs `signals:read`; filters `symbol`,
+`source`, `pattern`, `status`), `system_status`. Close codes: 1008 bad frames, 1009
 frame too big, 1012 server restarting, 4401 credentials ended, 4408 too slow, 4429 too many clients or messages.
 """
 _STATUS_PAGE = """\

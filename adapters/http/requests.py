@@ -26,6 +26,7 @@ _PAGE = frozenset({"limit", "cursor"})
 _JOB_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
+_SHARE = re.compile(r"0(\.\d{1,6})?|1(\.0{1,6})?", re.ASCII)
 _LIMIT = re.compile(r"[0-9]{1,3}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII)
 _INT32 = 2**31 - 1
@@ -258,6 +259,16 @@ class Query:
     def time(self, name: str) -> int | None:
         """Return an RFC 3339 time as milliseconds UTC; None when it is left out."""
         return _time(name, self._query.get(name), self._problems)
+
+    def share(self, name: str) -> float | None:
+        """Return a number from 0 to 1; None when it is left out."""
+        value = self._query.get(name)
+        if value is None:
+            return None
+        if not _SHARE.fullmatch(value):
+            self._problems.append(FieldError(name, "must be a number from 0 to 1, such as 0.25"))
+            return None
+        return float(value)
 
     def limit(self) -> int:
         """Return how many are wanted."""

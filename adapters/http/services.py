@@ -8,6 +8,7 @@ from pathlib import Path
 
 from domain.common.events import EventBus
 from domain.common.health import HealthReport
+from domain.common.time import Clock
 from domain.common.unit_of_work import UnitOfWork
 from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut
 from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
@@ -15,6 +16,7 @@ from domain.identity.users import ChangeUser, CreateUser, FindUser
 from domain.jobs.model import Artifact
 from domain.jobs.ports import JobTypes
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJobs
+from domain.signals.taking import ReadSignals, TakeSignal
 from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
 from domain.trading.brokerage import Quote
 from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ResolveOrder
@@ -73,6 +75,15 @@ class TradingServices:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalServices:
+    """Use cases of signals."""
+
+    take: TakeSignal
+    read: ReadSignals
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
 class HttpServices:
     """Use cases and ports, made by the composition root.
 
@@ -95,6 +106,7 @@ class HttpServices:
     version: str
     identity: IdentityServices
     trading: TradingServices
+    signals: SignalServices
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from domain.identity.model import Principal, Scope
 from domain.jobs.events import TOPIC as JOB_UPDATES
 from domain.jobs.events import job_summary
 from domain.jobs.model import JobFilter
+from domain.signals.model import TOPIC as TRADING_SIGNALS
+from domain.signals.model import SignalFilter, signal_view
 from domain.trading.records import OrderFilter
 from domain.trading.views import TOPIC as ORDER_UPDATES
 from domain.trading.views import order_updated
@@ -59,6 +61,10 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
         found = {order.id: order for page in pages for order in page}  # what was read last counts
         return [order_updated(order).data for order in list(found.values())[:SNAPSHOT_SIZE]]
 
+    def newest_signals(user_id: str) -> Items:
+        found, _ = services.signals.read.page(SignalFilter(user_id), before_id=None, limit=SNAPSHOT_SIZE)
+        return [signal_view(signal) for signal in found]
+
     def components(_user_id: str) -> Items:
         return [component_view(component) for component in services.health.all()]
 
@@ -76,6 +82,13 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
             snapshot=orders_now,
             filters=frozenset({"order_id", "account", "symbol", "status"}),
             scope=Scope.ORDERS_READ,
+        ),
+        Topic(
+            TRADING_SIGNALS,
+            audience=lambda user_id: user_id,
+            snapshot=newest_signals,
+            filters=frozenset({"symbol", "source", "pattern", "status"}),
+            scope=Scope.SIGNALS_READ,
         ),
         Topic(SYSTEM_STATUS, audience=lambda _user_id: EVERYONE, snapshot=components),
     ]

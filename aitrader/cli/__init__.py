@@ -23,6 +23,7 @@ COMMANDS = {
     "positions": ("aitrader.cli.positions", "Show what is held, at the last known prices."),
     "pnl": ("aitrader.cli.pnl", "Show what accounts are worth and what they gained or lost."),
     "engine": ("aitrader.cli.engine", "Serve an engine, such as a broker to practise with."),
+    "signals": ("aitrader.cli.signals", "List signals, and send one by hand."),
     "quote": ("aitrader.cli.quote", "Show the last price of a symbol, or push one."),
     "kill": ("aitrader.cli.kill", "Stop trading now, everywhere or in one account."),
     "release": ("aitrader.cli.kill", "Let trading go on after a kill."),

@@ -71,6 +71,8 @@ CONTRACTS = {
     "QuoteRepository": "TradingWorkContract",
     "SwitchRepository": "TradingWorkContract",
     "TradingWork": "TradingWorkContract",
+    "SignalRepository": "SignalWorkContract",
+    "SignalWork": "SignalWorkContract",
     "Vault": "VaultContract",
 }
 

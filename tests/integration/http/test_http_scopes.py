@@ -13,6 +13,7 @@ from quart.testing.client import QuartClient
 
 from adapters.http.access import Access, allows, is_open, rule_of
 from adapters.http.app import openapi_document
+from aitrader.testing.signal_work import signal
 from domain.identity.model import Principal, Role, Scope
 from tests.integration.http.browser import NOBODY, Browser, code_of
 from tests.integration.http.test_http_jobs import ECHO, _finished, with_client
@@ -30,6 +31,7 @@ PUBLIC = {
     "/health/ready",
     "/auth/login",
     "/auth/link",
+    "/webhooks/tradingview",
 }
 UNKNOWN = "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0000"
 ADMINS = {"patch /accounts/{account}", "put /accounts/{account}/limits", "post /accounts/{account}/arm"}
@@ -145,6 +147,7 @@ def test_walk_of_every_route_with_ids_of_somebody_else(world: World) -> None:
         "user_id": world.owner.id,
         "order_id": place(world).id,
         "account": "paper",
+        "signal_id": world.services.signals.take(signal(user_id=world.owner.id)).signal.id,
     }
     world.add_user("ann", Role.TRADER)
 

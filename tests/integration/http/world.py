@@ -19,9 +19,10 @@ from adapters.db.engine import open_engine, parse_database_url
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices, IdentityServices, TradingServices
+from adapters.http.services import HttpOptions, HttpServices, IdentityServices, SignalServices, TradingServices
 from adapters.marketdata.parquet_store import ParquetBarStore
 from aitrader.quotes import QuoteBoard
+from aitrader.redaction import secret_path
 from domain.common.errors import FieldError, Invalid, NotFound
 from domain.common.events import PublishedEvent
 from domain.common.health import ComponentHealth
@@ -40,6 +41,7 @@ from domain.jobs.services import (
     SubmitJob,
     SubmitJobs,
 )
+from domain.signals.taking import ReadSignals, TakeSignal
 from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
 from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ResolveOrder
 from domain.trading.controls import Arm, Disarm, EngageKill, ListSwitches, ReleaseKill
@@ -342,6 +344,7 @@ class World:
     def _services(self) -> HttpServices:
         return HttpServices(
             trading=self._trading(),
+            signals=SignalServices(TakeSignal(self.work, secret_path), ReadSignals(self.read), self.clock),
             prepare_job=self.prepare,
             submit_jobs=SubmitJobs(self.work, self.queue),
             get_job=GetJob(self.read),
