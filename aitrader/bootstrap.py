@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 from adapters.db.watch import SqliteWatch
 from adapters.queue.local_bell import LocalBell
+from adapters.redis.signal_stream import SignalStream
 from aitrader.attempts import Toolbox
 from aitrader.container import Container
 from aitrader.desk import TAKE_S, WATCH_S
@@ -18,11 +19,14 @@ from aitrader.loops import Loop
 from aitrader.mcp_account import ensure_mcp_account
 from aitrader.settings import Settings, load_settings
 from aitrader.system_status import PublishSystemStatus
+from aitrader.user_ids import owner_of
 from domain.common.errors import AITraderError, Conflict
 from domain.common.events import PublishedEvent
 from domain.common.ids import new_id
 from domain.jobs import events as job_events
 from domain.jobs.model import Isolation
+from domain.signals.entries import signal_of_entry
+from domain.signals.parsing import Sender
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +157,7 @@ class Application:
         if self._works:
             self._start_worker()
             self._start_desk()
+            self._start_signals()
 
     def _start_loops(self) -> tuple[Loop, Loop]:
         parts = self.container
@@ -242,6 +247,26 @@ class Application:
         self._run_loop(take)
         self._run_loop(Loop("switches", WATCH_S, desk.watch))
         self._run_loop(Loop("approvals", 5.0, self._expire_approvals))
+
+    def _start_signals(self) -> None:
+        """Read signals that other programs write to the stream."""
+        parts = self.container
+        if parts.transport() != "redis":
+            return
+        owner = owner_of(parts.find_user(), parts.ensure_owner())
+        take, clock = parts.take_signal(), parts.clock()
+
+        def take_entry(fields: Mapping[str, str]) -> None:
+            take(signal_of_entry(fields, Sender(owner.id, "stream", clock.now_ms())))
+
+        stream = SignalStream(parts.redis(), self.settings.signals_stream, self.id, take_entry)
+
+        def read() -> float:
+            stream.read()
+            return 0.0
+
+        self._undo.append(stream.close)
+        self._run_loop(Loop("signals", 1.0, read))
 
     def _expire_approvals(self) -> None:
         self.container.expire_approvals()()

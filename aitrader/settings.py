@@ -160,6 +160,13 @@ class Settings(BaseSettings):
         validation_alias=_ours("processes"),
         description="CPU-heavy jobs at once per worker",
     )
+    signals_stream: str = Field(
+        "signals:global",
+        min_length=1,
+        max_length=200,
+        validation_alias=_ours("signals_stream"),
+        description="Redis stream that signals are read from, where there is Redis",
+    )
     api_threads: int = Field(8, ge=1, le=256, validation_alias=_ours("api_threads"), description="threads of the API")
     lease_seconds: float = Field(
         30.0,
