@@ -168,9 +168,9 @@ def _symbol(reader: _Reader) -> str:
         exchange = reader.word("exchange", 20)
     try:
         return parse_symbol(symbol if ":" in symbol or not exchange else f"{exchange}:{symbol}")
-    except Invalid as error:
+    except Invalid:
         if symbol:
-            reader.wrong("symbol", f"is no symbol: {error.detail}")
+            reader.wrong("symbol", "must be EXCHANGE:SYMBOL or SYMBOL, such as NSE:INFY")
         return ""
 
 
