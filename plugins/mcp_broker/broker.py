@@ -39,7 +39,7 @@ from plugins.mcp_broker.session import McpSession, Server
 _CHECK_MS = 15_000
 _CHECK_DOWN_MS = 1_500
 _INSTRUMENT_MS = 6 * 3_600_000
-_REFUSALS_BEFORE_LOGIN = 2
+_PATIENCE_MS = 60_000
 _LINK_LEFT_MS = 5 * 60_000
 
 
@@ -79,17 +79,16 @@ class McpBroker:
         self._generation = 0
         self._able: Capabilities | None = None
         self._known: BrokerSession | None = None
-        self._refusals = 0
+        self._told_hash = ""
+        self._refused_since: int | None = None
         self._link_of = 0
         self._instruments: dict[str, tuple[int, Instrument | None]] = {}
 
     def capabilities(self) -> Capabilities:
-        """Return what the server's tools can do."""
-        if self._able is None:
-            self._profile_of(self._connect())
-        if self._able is None:
-            raise Unavailable("the server is not known yet", code="broker_unavailable")
-        return self._able
+        """Return what the server's tools can do. Orders are sent to a server with these tools only."""
+        able = self._capabilities()
+        self._told_hash = able.schema_hash
+        return able
 
     def session(self) -> BrokerSession:
         """Return how we stand; asks the server every few seconds, and after every call that failed."""
@@ -134,8 +133,8 @@ class McpBroker:
     def modify(self, order: Order) -> None:
         """Change an order with one call; when the answer proves nothing, the book tells."""
         profile = self._books()
-        if not self.capabilities().modify:
-            raise BrokerRejected("; ".join(self.capabilities().notes), code="broker_capability_missing")
+        if not self._capabilities().modify:
+            raise BrokerRejected("; ".join(self._capabilities().notes), code="broker_capability_missing")
         result = self._write(profile, profile.modify(order), _always)
         if result.error is not None:
             self._blame(order, result.error)
@@ -143,7 +142,7 @@ class McpBroker:
     def cancel(self, order: Order) -> None:
         """Ask for a cancel; when the answer proves nothing, the book tells."""
         profile = self._books()
-        if not self.capabilities().cancel:
+        if not self._capabilities().cancel:
             raise BrokerRejected("the server offers no tool that cancels", code="broker_capability_missing")
         try:
             result = self._write(profile, profile.cancel(order), _always)
@@ -178,6 +177,13 @@ class McpBroker:
     def close(self) -> None:
         """Let go of the server; the login there stays."""
         self._session.close()
+
+    def _capabilities(self) -> Capabilities:
+        if self._able is None:
+            self._profile_of(self._connect())
+        if self._able is None:
+            raise Unavailable("the server is not known yet", code="broker_unavailable")
+        return self._able
 
     def _connect(self) -> Server:
         try:
@@ -214,7 +220,7 @@ class McpBroker:
             return self._refused(error, now)
         except AITraderError as error:
             return BrokerSession(SessionState.DOWN, error.detail, checked_at=now)
-        self._refusals = 0
+        self._refused_since = None
         return BrokerSession(SessionState.CONNECTED, user=user, checked_at=now)
 
     def _refused(self, error: ToolRefused, now: int) -> BrokerSession:
@@ -222,8 +228,8 @@ class McpBroker:
         known = self._known
         if known is not None and self._still_opens(known, now):
             return replace(known, checked_at=now)
-        self._refusals += 1
-        if self._refusals < _REFUSALS_BEFORE_LOGIN and "log in" not in error.detail:
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        if now - self._refused_since < _PATIENCE_MS and "log in" not in error.detail:
             return BrokerSession(SessionState.DOWN, error.detail, checked_at=now)
         try:
             return self._ask_login(self._books(), now)
@@ -236,7 +242,7 @@ class McpBroker:
         return asks and (known.expires_at or 0) > now + _LINK_LEFT_MS
 
     def _ask_login(self, profile: Profile, now: int) -> BrokerSession:
-        self._refusals = 0
+        self._refused_since = None
         session = profile.log_in(self._read, now)
         self._link_of = self._generation
         return session
@@ -249,7 +255,7 @@ class McpBroker:
             BrokerRejected: the broker would not take the order.
         """
         try:
-            able, profile = self.capabilities(), self._books()
+            able, profile = self._capabilities(), self._books()
         except AITraderError as error:
             raise NotSent(error.detail, code=error.code) from error
         lacking = [
@@ -281,8 +287,8 @@ class McpBroker:
         except CallFailed as error:
             self._known = None
             raise NotSent(error.detail, code="broker_unavailable") from error
-        if self._profile_of_or_none(server) is not profile:
-            raise NotSent("the server is another one now", code="broker_changed")
+        if self._profile_of_or_none(server) is not profile or self._changed():
+            raise NotSent("the server has other tools than it had; they are looked at first", code="broker_changed")
         fence()
         try:
             answer = self._session.call(server, call.tool, call.arguments, self._options.write_seconds)
@@ -299,6 +305,10 @@ class McpBroker:
         if result.rejected:
             raise BrokerRejected(f"{result.error:.300}")
         return result
+
+    def _changed(self) -> bool:
+        """Return whether the tools are others than those that were told of."""
+        return self._able is None or (self._told_hash != "" and self._able.schema_hash != self._told_hash)
 
     def _profile_of_or_none(self, server: Server) -> Profile | None:
         try:

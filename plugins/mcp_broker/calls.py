@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-UNKNOWN_TOOL = -32602
-
 
 class CallFailed(Exception):
     """A call has no answer from the tool.
@@ -17,8 +15,8 @@ class CallFailed(Exception):
         detail: what happened, for a person.
         sent: False: proven that nothing reached the server.
         http: the status with which the server refused the request itself, if it did.
-        code: the JSON-RPC error code with which it did, if it did.
-        no_session: the server does not know our session: no tool ran.
+        no_session: the server does not know our session.
+        refused: and it says so in words that mean that no tool ran.
     """
 
     def __init__(
@@ -27,20 +25,20 @@ class CallFailed(Exception):
         *,
         sent: bool = True,
         http: int | None = None,
-        code: int | None = None,
         no_session: bool = False,
+        refused: bool = False,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.sent = sent
         self.http = http
-        self.code = code
         self.no_session = no_session
+        self.refused = refused
 
     @property
     def ran_nothing(self) -> bool:
         """Whether it is proven that no tool ran."""
-        return not self.sent or self.no_session or self.code == UNKNOWN_TOOL
+        return not self.sent or self.refused
 
 
 @dataclass(frozen=True, slots=True)

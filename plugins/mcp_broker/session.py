@@ -37,6 +37,17 @@ _LONGEST_WISH_S = 5.0
 _MOST_PAGES = 50
 _GRACE_S = 1.0
 
+# What servers say before they look at a request. Others say "terminated" of a session that ends during a call.
+_UNKNOWN_SESSION = frozenset(
+    {
+        "invalid session id",
+        "session terminated",
+        "session not found",
+        "not found: session has been terminated",
+        "not found: invalid or expired session id",
+    }
+)
+
 # They log session ids, which are as good as a password, and whole answers.
 _TALKATIVE = ("mcp", "httpx2", "httpcore2")
 
@@ -278,9 +289,9 @@ def _as_failure(error: MCPError) -> CallFailed:
     data = error.data if isinstance(error.data, dict) else {}
     http, text = data.get("http"), str(data.get("text", ""))
     unknown = http == 404 or (http == 400 and "session" in text.lower())
-    return CallFailed(
-        error.message, sent=data.get("sent") is not False, http=http, code=error.code, no_session=unknown
-    )
+    refused = unknown and text.lower() in _UNKNOWN_SESSION
+    sent = data.get("sent") is not False
+    return CallFailed(error.message, sent=sent, http=http, no_session=unknown, refused=refused)
 
 
 def _wish(error: MCPError) -> float:

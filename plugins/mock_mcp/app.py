@@ -170,6 +170,9 @@ class MockKite:
         answer = json_reply(self._rpc.answer(session, message, base, _now()))
         if fault.kind == "accept_then_drop":
             raise Dropped
+        if fault.kind == "accept_then_end_session":
+            self._sessions.end(session.id)
+            return Reply(404, "Session terminated before the request completed")
         if fault.kind == "hang":
             await asyncio.sleep(fault.seconds)
             return answer

@@ -9,7 +9,8 @@ from pydantic import Field
 from aitrader.api import StrictModel
 
 # Before anything is done: the connection breaks; HTTP errors; the session is unknown; the generic error.
-# After it is done: the connection breaks; the generic error; no answer for some seconds; an answer that is no JSON.
+# After it is done: the connection breaks; the session ends, and so does the call; the generic error; no answer for
+# some seconds; an answer that is no JSON.
 Kind = Literal[
     "drop",
     "http_429",
@@ -17,6 +18,7 @@ Kind = Literal[
     "session_expired",
     "error",
     "accept_then_drop",
+    "accept_then_end_session",
     "error_after_accept",
     "hang",
     "garbage",

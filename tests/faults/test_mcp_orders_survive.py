@@ -93,6 +93,7 @@ def test_a_server_that_misbehaves(desk: McpDesk) -> None:
         "hang": 1,
         "http_429": 0,
         "http_500": 0,
+        "accept_then_end_session": 1,
         "session_expired": 0,
     }
     desk.broker.control("books", hidden_seconds=1)

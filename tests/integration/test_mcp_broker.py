@@ -149,6 +149,27 @@ class TestLogin:
         until(lambda: broker.log_in().state is SessionState.NEEDS_LOGIN)
         assert broker.session().login_url
 
+    def test_a_broker_that_fails_for_a_moment_keeps_its_login(
+        self, mock: Control, opened: Callable[..., McpBroker]
+    ) -> None:
+        """Asking for a link would end it: only a minute of failures means that nobody is logged in."""
+        context = FakeContext(mcp_url=mock.url)
+        broker = opened(context)
+        assert broker.session().state is SessionState.CONNECTED
+        mock("fault", kind="error", tool="get_profile", times=3)
+        for _ in range(3):
+            context.clock.advance(16)
+            session = broker.session()
+            assert (session.state, session.login_url) == (SessionState.DOWN, None)
+        context.clock.advance(16)
+        assert broker.session().state is SessionState.CONNECTED
+        mock("logout")
+        seen = []
+        for _ in range(5):
+            context.clock.advance(16)
+            seen.append(broker.session().state)
+        assert seen[-1] is SessionState.NEEDS_LOGIN
+
     def test_session_ids_are_not_logged(
         self, opened: Callable[..., McpBroker], caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -174,6 +195,7 @@ FAULTS = {
     "error": (OutcomeUnknown, 0),
     "session_expired": (NotSent, 0),
     "accept_then_drop": (OutcomeUnknown, 1),
+    "accept_then_end_session": (OutcomeUnknown, 1),
     "error_after_accept": (OutcomeUnknown, 1),
     "garbage": (OutcomeUnknown, 1),
     "hang": (OutcomeUnknown, 1),
@@ -323,6 +345,28 @@ class TestBooks:
         for _ in range(5):
             broker.balance()
         assert time.monotonic() - started >= 4 / 20
+
+
+class TestServerChanges:
+    def test_a_server_with_other_tools_is_sent_nothing_until_they_were_looked_at(
+        self, opened: Callable[..., McpBroker]
+    ) -> None:
+        """What an arming allowed was another interface."""
+        with mock_broker(logged_in=True) as mock:
+            port = int(mock.url.rpartition(":")[2].partition("/")[0])
+            context = FakeContext(mcp_url=mock.url)
+            broker = opened(context)
+            broker.session()
+            before = broker.capabilities().schema_hash
+        with mock_broker(port=port, logged_in=True, excluded_tools=("get_gtts",)) as other:
+            until(lambda: connected(broker, context))
+            fence = Fence()
+            with pytest.raises(NotSent, match="other tools"):
+                broker.place(order(), fence)
+            assert fence.asked == 0
+            assert broker.capabilities().schema_hash != before
+            broker.place(order(), Fence())
+            assert len(other.state()["placed"]) == 1
 
 
 class TestServerDies:
