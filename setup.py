@@ -92,6 +92,7 @@ setup(
             "mcp_broker = plugins.mcp_broker.plugin",
             "mock_mcp = plugins.mock_mcp.plugin",
             "paper = plugins.paper.plugin",
+            "pattern_engine = plugins.pattern_engine.plugin",
             "pattern_scan = plugins.pattern_scan.plugin",
         ],
     },

@@ -27,6 +27,7 @@ from domain.market.ports import BarStore
 from domain.research.metrics import Activity, Metrics, drawdowns, measure
 from domain.research.model import BacktestResult
 from domain.research.ports import Strategy
+from domain.signals.patterns import PatternEngine, PatternHit, PatternRules
 from domain.trading.brokerage import (
     Ack,
     Balance,
@@ -115,6 +116,9 @@ __all__ = [
     "OrderState",
     "OrderType",
     "OutcomeUnknown",
+    "PatternEngine",
+    "PatternHit",
+    "PatternRules",
     "PluginError",
     "Product",
     "Quote",

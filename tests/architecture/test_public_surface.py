@@ -28,6 +28,7 @@ API = [
     "FieldError", "FillRules", "FloatColumn", "Holding", "Instrument", "Invalid", "Isolation", "JobCanceled",
     "JobContext", "JobLeaseLost", "JobType", "Journal", "Malformed", "MatchEvent", "MatchingEngine", "Metrics",
     "Mode", "MomentField", "NotFound", "NotSent", "Order", "OrderState", "OrderType", "OutcomeUnknown",
+    "PatternEngine", "PatternHit", "PatternRules",
     "PluginError", "Product", "Quote", "Quotes", "Registry", "Session", "SessionState", "Side", "Strategy",
     "StrictModel", "SymbolField", "TimeColumn", "TimeInForce", "Timeframe", "TooLarge", "Triggered",
     "Unavailable", "Vault", "Working", "drawdowns", "from_ms", "hookimpl", "measure", "new_id",

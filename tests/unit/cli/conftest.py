@@ -48,7 +48,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     data = {
         "AITRADER_DATA_DIR": str(tmp_path / "data"),
-        "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_scan",
+        "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_engine,pattern_scan",
     }
     return {**kept, **data, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
 

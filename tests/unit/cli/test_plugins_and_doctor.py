@@ -19,7 +19,10 @@ def broken(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
     (folder / "entry_points.txt").write_text("[aitrader]\nbroken = acme_broken\n")
     (site / "acme_broken.py").write_text("raise RuntimeError('boom')\n")
     path = os.pathsep.join([str(site), environment["PYTHONPATH"]])
-    return {"PYTHONPATH": path, "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_scan,broken"}
+    return {
+        "PYTHONPATH": path,
+        "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_engine,pattern_scan,broken",
+    }
 
 
 def states(done: Done) -> dict[str, str]:
@@ -36,7 +39,7 @@ def failure(done: Done) -> str:
     return detail
 
 
-SHIPPED = ["backtest", "mcp_broker", "mock_mcp", "paper", "pattern_scan"]
+SHIPPED = ["backtest", "mcp_broker", "mock_mcp", "paper", "pattern_engine", "pattern_scan"]
 
 
 def test_plugins_are_listed(cli: Cli) -> None:
@@ -56,7 +59,8 @@ def test_a_plugin_is_checked(cli: Cli) -> None:
     missing = cli("plugins", "check", "nonsense")
     assert missing.code == 3
     assert (
-        "there is no plugin 'nonsense'; known: backtest, mcp_broker, mock_mcp, paper, pattern_scan" in missing.error
+        "there is no plugin 'nonsense'; known: backtest, mcp_broker, mock_mcp, paper, pattern_engine, pattern_scan"
+        in missing.error
     )
 
 

@@ -1,0 +1,1 @@
+"""The pattern engine: reads ticks from Redis, finds patterns, and writes signals."""
