@@ -15,6 +15,8 @@ from tests.processes import Process, eventually
 from tests.servers import PostgresServer, RedisServer
 from tests.stack import Stack
 
+pytestmark = pytest.mark.once
+
 JOBS = 1000
 SEED = 20261122
 

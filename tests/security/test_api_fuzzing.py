@@ -14,6 +14,8 @@ import pytest
 from tests.processes import Process
 from tests.stack import Stack
 
+pytestmark = pytest.mark.once
+
 SEED = 20261122
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
