@@ -247,6 +247,7 @@ class AskDesk:
             kind: ``login``: a login link, or that none is needed; ``refresh``: compare the books now.
 
         Raises:
+            NotFound: there is no such account.
             Unavailable: no process has the broker open, it did not answer in time, what was asked failed, or as many
                 as may wait here are waiting already.
         """
@@ -261,6 +262,7 @@ class AskDesk:
         request = DeskRequest(new_id(), account_id, kind, self.clock.now_ms())
         with self.unit_of_work() as work:
             if account_id not in {lease.account for lease in work.desk.leases()}:
+                work.accounts.get(account_id)  # one that does not exist is said so
                 raise Unavailable(
                     f"no process trades for {account_id} now; start one with: aitrader up, or aitrader worker",
                     code="no_sender",

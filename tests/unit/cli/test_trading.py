@@ -115,3 +115,12 @@ def test_what_cannot_be_done_says_why(trade: Cli, words: str, code: int) -> None
     done = trade(*words.split())
     assert done.code == code, done.err
     assert "Traceback" not in done.err
+
+
+def test_an_account_that_is_not_there_is_said_so(cli: Cli) -> None:
+    run = partial(cli, AITRADER_PLUGINS_ONLY="paper")
+    run("db", "upgrade")
+    for command in ("login", "refresh"):
+        missing = run("accounts", command, "nobody")
+        assert missing.code == 3
+        assert missing.error == "error: there is no such account"
