@@ -16,6 +16,7 @@ from aitrader.cli.common import (
     local_user,
     named,
     print_json,
+    print_options,
     print_table,
     say,
     settings_named,
@@ -78,9 +79,7 @@ def brokers(as_json: bool) -> None:
         print_json({"items": found})
         return
     for item in found:
-        click.echo(f"{item['name']}: {item['title']} ({', '.join(item['modes'])})")
-        for name, schema in item["options_schema"].get("properties", {}).items():
-            click.echo(f"  {name}: {schema.get('description', schema.get('title', ''))}")
+        print_options(f"{item['name']}: {item['title']} ({', '.join(item['modes'])})", item["options_schema"])
 
 
 @accounts.command(

@@ -55,6 +55,13 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
+def print_options(title: str, schema: dict[str, Any]) -> None:
+    """Print what can be set about something, out of the JSON Schema of its options."""
+    click.echo(title)
+    for name, option in schema.get("properties", {}).items():
+        click.echo(f"  {name}: {option.get('description', option.get('title', ''))}")
+
+
 def say(text: str) -> None:
     """Tell a person something, on stderr."""
     click.echo(text, err=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from aitrader.cli.common import json_option, plugin_host, print_json, say, settings_named
+from aitrader.cli.common import json_option, plugin_host, print_json, print_options, say, settings_named
 
 
 @click.group(epilog="Example: aitrader engine serve mock-mcp --port 9000")
@@ -35,9 +35,7 @@ def list_engines(as_json: bool) -> None:
         print_json({"items": found})
         return
     for item in found:
-        click.echo(f"{item['name']}: {item['title']} (port {item['default_port']})")
-        for name, schema in item["options_schema"].get("properties", {}).items():
-            click.echo(f"  {name}: {schema.get('description', schema.get('title', ''))}")
+        print_options(f"{item['name']}: {item['title']} (port {item['default_port']})", item["options_schema"])
 
 
 @engine.command(

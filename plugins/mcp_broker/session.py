@@ -271,6 +271,8 @@ class McpSession:
         self._generation += 1
         info = client.server_info or Implementation(name="", version="")
         server = Server(info.name, info.version, client.protocol_version, tools, self._generation)
+        told = {"server": server.name, "version": server.version, "protocol": server.protocol, "tools": len(tools)}
+        self._log.info("connected to the MCP server", extra=told)
         return _Link(client, server)
 
     def _keep(self, session: SavedSession) -> None:
