@@ -46,19 +46,23 @@ class _Reader:
         self.problems.append(FieldError(name, message if given else f"is required; it {message}"))
 
     def word(self, name: str, most: int, default: str | None = None) -> str:
-        value = self.data.get(name, default)
+        value = self._given(name, default)
         if isinstance(value, str) and 0 < len(value) <= most and value.isprintable() and value == value.strip():
             return value
         self.wrong(name, f"must be one line of 1 to {most} characters")
         return ""
 
     def number(self, name: str, low: float, high: float, default: float | None = None) -> float:
-        value = self.data.get(name, default)
+        value = self._given(name, default)
         known = isinstance(value, int | float) and not isinstance(value, bool)
         if known and value is not None and low <= value <= high:  # not true of NaN either
             return float(value)
         self.wrong(name, f"must be a number from {low:g} to {high:g}")
         return 0.0
+
+    def _given(self, name: str, default: Any) -> Any:
+        value = self.data.get(name)
+        return default if value is None else value
 
     def done(self, make: Callable[[], Signal]) -> Signal:
         if self.problems:

@@ -55,6 +55,11 @@ def test_what_may_be_left_out() -> None:
     assert (found.time_ms, found.ttl_ms, found.source, found.meta) == (NOW, 60_000, "engine", {})
 
 
+def test_null_is_left_out() -> None:
+    found = parse(exchange=None, symbol="NSE:INFY", timestamp=None, source=None)
+    assert (found.symbol, found.time_ms, found.source) == ("NSE:INFY", NOW, "engine")
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
