@@ -5,7 +5,15 @@ from __future__ import annotations
 from quart import Quart
 
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices, IdentityServices, SignalServices, TradingServices
+from adapters.http.services import (
+    DecisionServices,
+    HttpOptions,
+    HttpServices,
+    IdentityServices,
+    IntelligenceServices,
+    SignalServices,
+    TradingServices,
+)
 from aitrader._version import __version__
 from aitrader.bootstrap import Application
 from aitrader.container import Container
@@ -32,10 +40,15 @@ def http_services(application: Application) -> HttpServices:
         events=parts.read_work,
         bus=parts.bus(),
         health=parts.health(),
+        metrics=parts.metrics(),
         version=__version__,
         identity=_identity(parts),
         trading=_trading(parts),
         signals=_signals(parts),
+        decisions=DecisionServices(
+            parts.create_strategy(), parts.change_strategy(), parts.read_decisions(), parts.read_scores()
+        ),
+        intelligence=_intelligence(parts),
     )
 
 
@@ -76,12 +89,27 @@ def _trading(parts: Container) -> TradingServices:
         arm=parts.arm(),
         disarm=parts.disarm(),
         save_quotes=parts.save_quotes(),
+        newest_quotes=parts.quotes().newest,
         reauthenticate=parts.reauthenticate(),
     )
 
 
 def _signals(parts: Container) -> SignalServices:
-    return SignalServices(parts.take_signal(), parts.read_signals(), parts.clock())
+    return SignalServices(parts.act_on_signal(), parts.read_signals(), parts.clock())
+
+
+def _intelligence(parts: Container) -> IntelligenceServices:
+    intelligence = parts.intelligence
+    return IntelligenceServices(
+        models=intelligence.read_models(),
+        activate=intelligence.activate_model(),
+        scorecard=intelligence.read_scorecard(),
+        suggestions=intelligence.read_suggestions(),
+        import_news=intelligence.import_news(),
+        read_news=intelligence.read_news(),
+        read_sentiment=intelligence.read_sentiment(),
+        clock=parts.clock(),
+    )
 
 
 def http_app(application: Application) -> Quart:

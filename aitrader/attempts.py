@@ -17,6 +17,10 @@ from aitrader.job_types import RegisteredJobTypes
 from aitrader.redaction import redact_text
 from aitrader.registry import Registry
 from domain.common.errors import AITraderError, FieldError, Invalid
+from domain.intelligence.inference import InferenceEngine
+from domain.intelligence.news import StoredSentiment
+from domain.intelligence.ports import AccountWorths, ModelShelf
+from domain.intelligence.sentiment import SentimentEngine
 from domain.jobs.model import (
     Artifact,
     Canceled,
@@ -27,11 +31,12 @@ from domain.jobs.model import (
     LeaseLost,
     NewJob,
     Outcome,
+    Record,
     Released,
     Succeeded,
 )
 from domain.market.ports import BarStore
-from domain.research.model import BacktestResult
+from domain.pipeline.replay import ReplayResult, ReplaySpec
 from domain.research.ports import Strategy
 
 _ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -55,14 +60,51 @@ class Control(Protocol):
         ...
 
 
+RunReplay = Callable[[ReplaySpec, BarStore, Callable[[float, str], None]], ReplayResult]
+
+
+class IntelligenceTools(Protocol):
+    """What jobs of intelligence may ask for. Each is opened when it is first asked for."""
+
+    @property
+    def models(self) -> ModelShelf:
+        """The installation's models."""
+        ...
+
+    @property
+    def inference(self) -> InferenceEngine:
+        """The engine that runs models."""
+        ...
+
+    @property
+    def sentiment_engine(self) -> SentimentEngine:
+        """The engine that scores texts."""
+        ...
+
+    def sentiment_of(self, user_id: str) -> StoredSentiment:
+        """Return the scored texts and news of a user."""
+        ...
+
+    def accounts_of(self, user_id: str) -> AccountWorths:
+        """Return what the accounts of a user are worth."""
+        ...
+
+
+def no_replay(spec: ReplaySpec, bars: BarStore, progress: Callable[[float, str], None]) -> ReplayResult:
+    """Refuse: stands in where nothing is replayed, as in tests of other job types."""
+    raise Invalid("nothing can be replayed here", code="no_replay")
+
+
 @dataclass(frozen=True)
 class Toolbox:
-    """What job types may ask for. ``open_bars`` is called only for types that need bars."""
+    """What job types may ask for. Bars, models and engines are opened only for types that need them."""
 
     job_types: RegisteredJobTypes
     strategies: Registry[Strategy]
     open_bars: Callable[[], BarStore]
     artifacts_dir: Path
+    run_replay: RunReplay = no_replay
+    intelligence: IntelligenceTools | None = None
 
 
 class AttemptContext:
@@ -76,7 +118,7 @@ class AttemptContext:
         # The lease makes the folder unique: a frozen attempt must not write into that of a later one.
         self.directory = tools.artifacts_dir / job.id / f"{job.attempt}-{(job.lease_token or job.id)[-12:]}"
         self.media_types: dict[str, str] = {}
-        self.records: list[BacktestResult] = []
+        self.records: list[Record] = []
         self.children: list[NewJob] = []
         self._needs = needs
         self._ends_at = time.monotonic() + deadline_s
@@ -87,13 +129,60 @@ class AttemptContext:
     @property
     def bars(self) -> BarStore:
         """The market data store."""
-        if "bars" not in self._needs:
-            raise Invalid("the job type must list 'bars' in needs to use the market data store")
+        self._require("bars")
         return self._tools.open_bars()
+
+    @property
+    def models(self) -> ModelShelf:
+        """The installation's models."""
+        return self._intelligence("models").models
+
+    @property
+    def inference(self) -> InferenceEngine:
+        """The engine that runs models."""
+        return self._intelligence("inference").inference
+
+    @property
+    def sentiment_engine(self) -> SentimentEngine:
+        """The engine that scores texts."""
+        return self._intelligence("sentiment_engine").sentiment_engine
+
+    @property
+    def sentiment(self) -> StoredSentiment:
+        """Scored texts and news of the job's user."""
+        return self._intelligence("sentiment").sentiment_of(self.user_id)
+
+    @property
+    def accounts(self) -> AccountWorths:
+        """What the accounts of the job's user are worth."""
+        return self._intelligence("accounts").accounts_of(self.user_id)
+
+    @property
+    def now_ms(self) -> int:
+        """The time, milliseconds UTC."""
+        return time.time_ns() // 1_000_000
+
+    def _intelligence(self, need: str) -> IntelligenceTools:
+        self._require(need)
+        if self._tools.intelligence is None:
+            raise Invalid("there are no models and engines here", code="no_intelligence")
+        return self._tools.intelligence
+
+    def _require(self, need: str) -> None:
+        if need not in self._needs:
+            raise Invalid(f"the job type must list {need!r} in needs to use it", code="not_needed")
 
     def strategy(self, name: str) -> Strategy:
         """Return a registered strategy."""
         return self._tools.strategies.get(name)
+
+    def replay(self, spec: ReplaySpec, first: float, last: float) -> ReplayResult:
+        """Run the pipeline over stored bars."""
+
+        def progress(fraction: float, message: str) -> None:
+            self.progress(first + (last - first) * fraction, message)
+
+        return self._tools.run_replay(spec, self.bars, progress)
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Report how far the job is."""
@@ -119,9 +208,9 @@ class AttemptContext:
         self.media_types[name] = media_type
         return self.directory / name
 
-    def record(self, row: BacktestResult) -> None:
+    def record(self, row: Record) -> None:
         """Store a row with the end of the job."""
-        if not isinstance(row, BacktestResult):
+        if not isinstance(row, Record):
             raise Invalid(f"a job cannot record a {type(row).__name__}", code="unknown_record")
         self.records.append(row)
 

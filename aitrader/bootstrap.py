@@ -6,23 +6,26 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from adapters.db.watch import SqliteWatch
+from adapters.engines.strategy import REMOTE
 from adapters.queue.local_bell import LocalBell
 from adapters.redis.signal_stream import SignalStream
-from aitrader.attempts import Toolbox
 from aitrader.container import Container
 from aitrader.desk import TAKE_S, WATCH_S
+from aitrader.feed_parts import start_feed
 from aitrader.loops import Loop
 from aitrader.mcp_account import ensure_mcp_account
+from aitrader.replaying import replay_bars
 from aitrader.settings import Settings, load_settings
 from aitrader.system_status import PublishSystemStatus
 from aitrader.user_ids import owner_of
 from domain.common.errors import AITraderError, Conflict
 from domain.common.events import PublishedEvent
 from domain.common.ids import new_id
+from domain.decisions.evidence import EVIDENCE
 from domain.jobs import events as job_events
 from domain.jobs.model import Isolation
 from domain.signals.entries import signal_of_entry
@@ -34,6 +37,9 @@ _PACKAGES = ("aitrader", "adapters", "domain", "plugins", "migrations")
 _DAY_MS = 24 * 3_600_000
 _RELEASE_S = 5.0
 PRESENCE_S = 5.0
+FLUSH_S = 0.25
+REWARDS_S = 15.0
+OUTCOMES_S = 20.0
 
 
 def build(settings: Settings, *, works: bool = False) -> Container:
@@ -46,7 +52,15 @@ def build(settings: Settings, *, works: bool = False) -> Container:
         Conflict: one of our top-level packages is shadowed by another distribution's.
     """
     require_own_packages()
-    return Container(settings=settings, owner=f"{socket.gethostname()}:{os.getpid()}", works=works)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    return Container(settings=settings, owner=owner, works=works, run_replay=partial(replay_bars, ready, settings))
+
+
+def ready(settings: Settings) -> Container:
+    """Return the container of a process that works, its database at head."""
+    container = build(settings, works=True)
+    require_schema(container)
+    return container
 
 
 def require_own_packages() -> None:
@@ -76,12 +90,6 @@ def require_schema(container: Container) -> None:
     if container.settings().embedded_database and schema.current() != schema.head():
         schema.upgrade()
     schema.require_head()
-
-
-def toolbox(settings: Settings) -> Toolbox:
-    """Return what job types may ask for: all that a child process needs."""
-    tools: Toolbox = build(settings).toolbox()
-    return tools
 
 
 @cache
@@ -158,6 +166,8 @@ class Application:
             self._start_worker()
             self._start_desk()
             self._start_signals()
+        if self._role in ("up", "feed"):
+            self._start_feed()
 
     def _start_loops(self) -> tuple[Loop, Loop]:
         parts = self.container
@@ -180,7 +190,7 @@ class Application:
         return 1.0 if alone else 5.0
 
     def _sweep(self) -> float | None:
-        wait_ms = self.container.sweep_jobs()()
+        wait_ms = self.container.running.sweep_jobs()()
         return None if wait_ms is None else wait_ms / 1000
 
     def _prune(self) -> None:
@@ -221,14 +231,16 @@ class Application:
 
     def _start_worker(self) -> None:
         parts = self.container
-        leases = parts.leases()
-        self._undo.append(lambda: [executor.close() for executor in parts.executors().values()])
+        running = parts.running
+        leases = running.leases()
+        self._undo.append(lambda: [executor.close() for executor in running.executors().values()])
         self._run_loop(Loop("heartbeat", self.settings.lease_seconds / 6, leases.beat))
-        run = parts.run_next_job(accepting=lambda: not self.draining)
+        run = running.run_next_job(accepting=lambda: not self.draining)
         slots = {Isolation.THREAD.queue: self.settings.threads, Isolation.PROCESS.queue: self.settings.processes}
         self._undo.append(self._stop_worker)
         self._undo.append(parts.bus().listen(self._hear))
         parts.consumer().start(slots, run)
+        self._run_loop(Loop("outcomes", OUTCOMES_S, self._resolve_suggestions))
         if parts.transport() == "in_process":
             self._listen_to_bell()
 
@@ -249,12 +261,15 @@ class Application:
         self._run_loop(Loop("approvals", 5.0, self._expire_approvals))
 
     def _start_signals(self) -> None:
-        """Read signals that other programs write to the stream."""
+        """See that there is a strategy, and read signals that other programs write to the stream."""
         parts = self.container
+        owner = owner_of(parts.find_user(), parts.ensure_owner())
+        parts.ensure_strategy()(owner.id, EVIDENCE if self.settings.strategy_engine_url is None else REMOTE)
+        if self.settings.strategy_engine_url is not None:
+            self._run_loop(Loop("rewards", REWARDS_S, self._send_rewards))
         if parts.transport() != "redis":
             return
-        owner = owner_of(parts.find_user(), parts.ensure_owner())
-        take, clock = parts.take_signal(), parts.clock()
+        take, clock = parts.act_on_signal(), parts.clock()
 
         def take_entry(fields: Mapping[str, str]) -> None:
             take(signal_of_entry(fields, Sender(owner.id, "stream", clock.now_ms())))
@@ -267,6 +282,22 @@ class Application:
 
         self._undo.append(stream.close)
         self._run_loop(Loop("signals", 1.0, read))
+
+    def _start_feed(self) -> None:
+        """Take ticks in, where the settings name a feed."""
+        parts = self.container
+        if self.settings.feed == "off":
+            return
+        owner = owner_of(parts.find_user(), parts.ensure_owner())
+        self._undo.append(parts.quotes().flush)
+        self._run_loop(Loop("quotes", FLUSH_S, parts.quotes().flush))
+        self._undo.append(start_feed(parts, owner.id, patterns=self._works and parts.transport() != "redis"))
+
+    def _resolve_suggestions(self) -> None:
+        self.container.intelligence.resolve_suggestions()()
+
+    def _send_rewards(self) -> None:
+        self.container.send_rewards()()
 
     def _expire_approvals(self) -> None:
         self.container.expire_approvals()()
@@ -284,11 +315,11 @@ class Application:
 
     def _hear(self, event: PublishedEvent) -> None:
         if event.topic == job_events.TOPIC and event.data["cancel_requested"]:
-            self.container.leases().cancel(event.data["job_id"])
+            self.container.running.leases().cancel(event.data["job_id"])
 
     def _stop_worker(self) -> None:
         consumer = self.container.consumer()
         if consumer.stop(self._drain_s):
             return
-        self.container.leases().release_all()
+        self.container.running.leases().release_all()
         consumer.stop(_RELEASE_S)

@@ -14,9 +14,10 @@ from typing import Any
 
 from adapters.process.wire import job_from_json, outcome_to_json, receive, send
 from aitrader.attempts import run_attempt
-from aitrader.bootstrap import toolbox
+from aitrader.bootstrap import build
 from aitrader.logs import set_up_logging
 from aitrader.settings import load_settings
+from domain.engines.calls import calls_json
 from domain.jobs.model import Canceled, LeaseLost, Released
 
 _VERDICTS: dict[str, type[Canceled | Released | LeaseLost]] = {
@@ -69,11 +70,13 @@ def main(descriptor: int) -> None:
     control = ParentControl(Connection(descriptor))
     settings = load_settings()
     set_up_logging(settings, service="child")
-    tools = toolbox(settings)
+    parts = build(settings)
+    tools, calls = parts.toolbox(), parts.engine_calls()
     threading.Thread(target=control.listen, name="parent", daemon=True).start()
     while True:
         job = job_from_json(control.jobs.get())
-        control.send({"outcome": outcome_to_json(run_attempt(job, control, tools))})
+        outcome = outcome_to_json(run_attempt(job, control, tools))
+        control.send({"outcome": outcome, "engine_calls": calls_json(calls.take())})
 
 
 if __name__ == "__main__":

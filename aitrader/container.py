@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +18,51 @@ from adapters.db.journal import SqlJournal
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
 from adapters.db.vault import SqlVault
+from adapters.engines.strategy import REMOTE
 from adapters.marketdata.hours import MarketHours
 from adapters.marketdata.parquet_store import ParquetBarStore
 from adapters.notify.apprise import AppriseNotifier
 from adapters.notify.log import LogNotifier
-from adapters.process.executor import ProcessExecutor
 from adapters.queue.dramatiq_queue import DramatiqConsumer, DramatiqQueue
 from adapters.queue.in_process import InProcessQueue
 from adapters.queue.local_bell import BellRinger
 from adapters.redis.client import connect
+from adapters.redis.signal_stream import backlog
 from adapters.security.passwords import Argon2Hasher
 from adapters.security.urls import GuardedUrls
 from adapters.security.vault_cipher import VaultCipher, load_or_create_key
+from aitrader._version import __version__
 from aitrader.alerts import GuardedNotifier
 from aitrader.attempts import Toolbox
 from aitrader.brokers import RegisteredBrokers
 from aitrader.desk import Desk, DeskBell
 from aitrader.desk_parts import make_desk
 from aitrader.dispatch import BackgroundHints, DispatchEvents
+from aitrader.engine_parts import EngineAddresses, strategy_engines
 from aitrader.health import Health
+from aitrader.intelligence import Intelligence
 from aitrader.job_types import RegisteredJobTypes
 from aitrader.plugin_host import PluginHost, installed_candidates
 from aitrader.quotes import QuoteBoard
 from aitrader.redaction import redact, secret_path
+from aitrader.running import Running
 from aitrader.settings import Settings
-from aitrader.thread_executor import ThreadExecutor
 from aitrader.user_ids import UserIds
 from domain.common.notify import Notifier
 from domain.common.time import Clock, SystemClock
+from domain.decisions.deciding import ActOnSignal
+from domain.decisions.evidence import EVIDENCE
+from domain.decisions.market import StoredMarket
+from domain.decisions.ports import StrategyEngine
+from domain.decisions.scoring import ReadScores, SendRewards
+from domain.decisions.strategies import ChangeStrategy, CreateStrategy, EnsureStrategy, ReadDecisions
+from domain.engines.calls import CallCounter
 from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut, Reauthenticate
 from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
 from domain.identity.users import ChangeUser, CreateUser, EnsureOwner, FindUser
-from domain.jobs.leases import LeaseKeeper
-from domain.jobs.model import Isolation
-from domain.jobs.running import EndJob, RunNextJob, SweepJobs
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJob, SubmitJobs
+from domain.market.building import LiveBars
+from domain.market.model import Timeframe
 from domain.signals.taking import ReadSignals, TakeSignal
 from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
 from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ExpireApprovals, ResolveOrder
@@ -62,8 +71,6 @@ from domain.trading.gate import RiskGate
 from domain.trading.placing import PlaceOrder
 from domain.trading.queries import AskDesk, ReadTrading
 from domain.trading.reconciling import AcceptPositions
-
-CHILD = (sys.executable, "-m", "aitrader.child")
 
 
 def _plugin_host(settings: Settings) -> PluginHost:
@@ -91,10 +98,6 @@ def _bars(settings: Settings, clock: Clock) -> ParquetBarStore:
     return ParquetBarStore(settings.bars_dir, clock)
 
 
-def _process_executor(settings: Settings) -> ProcessExecutor:
-    return ProcessExecutor(CHILD, {**os.environ, **settings.as_env()}, settings.cancel_grace_seconds)
-
-
 def _cipher(settings: Settings) -> VaultCipher:
     return VaultCipher([load_or_create_key(settings.vault_key_path)])
 
@@ -102,6 +105,18 @@ def _cipher(settings: Settings) -> VaultCipher:
 def _desk_idle_s(transport: str, engine: Engine) -> float:
     # Nothing tells of an order that another process stored where there is neither Redis nor a file to watch.
     return 5.0 if transport == "redis" or engine.dialect.name == "sqlite" else 1.0
+
+
+def _toolbox(
+    settings: Settings, job_types: RegisteredJobTypes, host: PluginHost, open_bars: Any, run_replay: Any, tools: Any
+) -> Toolbox:
+    return Toolbox(job_types, host.strategies, open_bars, settings.artifacts_dir, run_replay, tools)
+
+
+def _metrics(engine_calls: CallCounter) -> Callable[[], bytes]:
+    from adapters.metrics.prometheus import PrometheusText
+
+    return PrometheusText(__version__, engine_calls.calls)
 
 
 def _transport(settings: Settings, works: bool) -> str:
@@ -119,6 +134,7 @@ class Container(containers.DeclarativeContainer):
     settings: providers.Provider[Settings] = providers.Dependency()
     owner: providers.Provider[str] = providers.Dependency()
     works: providers.Provider[bool] = providers.Dependency()
+    run_replay: providers.Provider[Any] = providers.Dependency()
     transport: providers.Provider[str] = providers.Callable(_transport, settings, works)
 
     clock: providers.Provider[SystemClock] = providers.ThreadSafeSingleton(SystemClock)
@@ -158,20 +174,20 @@ class Container(containers.DeclarativeContainer):
         GuardedUrls, settings.provided.allowed_private_hosts
     )
     notifier: providers.Provider[Any] = providers.ThreadSafeSingleton(_notifier, settings, urls)
-    bars: providers.Provider[ParquetBarStore] = providers.ThreadSafeSingleton(_bars, settings, clock)
-    toolbox: providers.Provider[Toolbox] = providers.ThreadSafeSingleton(
-        lambda job_types, host, bars, settings: Toolbox(job_types, host.strategies, bars, settings.artifacts_dir),
-        job_types,
-        plugin_host,
-        bars.provider,
-        settings,
+    engine_calls: providers.Provider[CallCounter] = providers.ThreadSafeSingleton(CallCounter)
+    metrics: providers.Provider[Callable[[], bytes]] = providers.ThreadSafeSingleton(_metrics, engine_calls)
+    engine_addresses: providers.Provider[EngineAddresses] = providers.ThreadSafeSingleton(
+        EngineAddresses, settings, engine_calls, urls
     )
-
+    bars: providers.Provider[ParquetBarStore] = providers.ThreadSafeSingleton(_bars, settings, clock)
     dispatch: providers.Provider[DispatchEvents] = providers.ThreadSafeSingleton(
         DispatchEvents, unit_of_work=providers.Factory(SqlUnitOfWork, engine).provider, bus=bus
     )
     unit_of_work: providers.Provider[SqlUnitOfWork] = providers.Factory(
         SqlUnitOfWork, engine, on_events=dispatch.provided.wake
+    )
+    prompt_work: providers.Provider[SqlUnitOfWork] = providers.Factory(
+        SqlUnitOfWork, engine, on_events=dispatch.provided.wake, publish=dispatch.provided.publish
     )
     relaxed_work: providers.Provider[SqlUnitOfWork] = providers.Factory(
         SqlUnitOfWork, engine, relaxed=True, on_events=dispatch.provided.wake
@@ -217,29 +233,6 @@ class Container(containers.DeclarativeContainer):
     )
     read_signals: providers.Provider[ReadSignals] = providers.Factory(ReadSignals, read_work.provider)
 
-    leases: providers.Provider[LeaseKeeper] = providers.ThreadSafeSingleton(
-        LeaseKeeper, relaxed_work.provider, clock, settings.provided.lease_seconds
-    )
-    executors: providers.Provider[dict[Isolation, Any]] = providers.ThreadSafeSingleton(
-        lambda thread, process: {Isolation.THREAD: thread, Isolation.PROCESS: process},
-        providers.Factory(ThreadExecutor, toolbox),
-        providers.Factory(_process_executor, settings),
-    )
-    end_job: providers.Provider[EndJob] = providers.Factory(
-        EndJob, unit_of_work=unit_of_work.provider, queue=hints, notifier=notifier, prepare=prepare_job
-    )
-    run_next_job: providers.Provider[RunNextJob] = providers.Factory(
-        RunNextJob,
-        unit_of_work=relaxed_work.provider,
-        job_types=job_types,
-        leases=leases,
-        executors=executors,
-        end=end_job,
-        owner=owner,
-    )
-    sweep_jobs: providers.Provider[SweepJobs] = providers.Factory(
-        SweepJobs, unit_of_work=unit_of_work.provider, queue=queue, job_types=job_types, notifier=notifier
-    )
     quotes: providers.Provider[QuoteBoard] = providers.ThreadSafeSingleton(
         QuoteBoard, unit_of_work.provider, read_work.provider, bars, bus, clock
     )
@@ -291,9 +284,74 @@ class Container(containers.DeclarativeContainer):
     read_trading: providers.Provider[ReadTrading] = providers.Factory(
         ReadTrading, read_work.provider, clock, quotes, brokers.provided.fingerprint
     )
+    intelligence: Any = providers.Container(
+        Intelligence,
+        settings=settings,
+        unit_of_work=unit_of_work,
+        read_work=read_work,
+        read_trading=read_trading,
+        clock=clock,
+        bars=bars,
+        meter=engine_calls,
+        addresses=engine_addresses,
+    )
+    toolbox: providers.Provider[Toolbox] = providers.ThreadSafeSingleton(
+        _toolbox, settings, job_types, plugin_host, bars.provider, run_replay, intelligence.tools
+    )
+    running: Any = providers.Container(
+        Running,
+        settings=settings,
+        owner=owner,
+        clock=clock,
+        unit_of_work=unit_of_work,
+        relaxed_work=relaxed_work,
+        job_types=job_types,
+        toolbox=toolbox,
+        prepare_job=prepare_job,
+        queue=queue,
+        hints=hints,
+        notifier=notifier,
+        engine_calls=engine_calls,
+    )
     ask_desk: providers.Provider[AskDesk] = providers.ThreadSafeSingleton(
         AskDesk, unit_of_work.provider, read_work.provider, clock, desk_bell
     )
+    strategy_engines: providers.Provider[dict[str, StrategyEngine]] = providers.ThreadSafeSingleton(
+        strategy_engines, settings, engine_addresses
+    )
+    live_bars: providers.Provider[LiveBars] = providers.ThreadSafeSingleton(
+        lambda settings, hours: LiveBars(Timeframe(settings.live_bars), hours.session), settings, hours
+    )
+    market: providers.Provider[StoredMarket] = providers.ThreadSafeSingleton(
+        StoredMarket, bars, quotes, clock, live_bars
+    )
+    act_on_signal: providers.Provider[ActOnSignal] = providers.Factory(
+        ActOnSignal,
+        unit_of_work=prompt_work.provider,
+        read_work=read_work.provider,
+        take=take_signal,
+        place=place_order,
+        engines=strategy_engines,
+        market=market,
+        quotes=quotes,
+        clock=clock,
+    )
+    create_strategy: providers.Provider[CreateStrategy] = providers.Factory(
+        CreateStrategy, unit_of_work.provider, (EVIDENCE, REMOTE), clock
+    )
+    ensure_strategy: providers.Provider[EnsureStrategy] = providers.Factory(
+        EnsureStrategy, unit_of_work.provider, create_strategy
+    )
+    change_strategy: providers.Provider[ChangeStrategy] = providers.Factory(
+        ChangeStrategy, unit_of_work.provider, clock
+    )
+    read_decisions: providers.Provider[ReadDecisions] = providers.Factory(ReadDecisions, read_work.provider)
+
+    read_scores: providers.Provider[ReadScores] = providers.Factory(ReadScores, read_work.provider, quotes, clock)
+    send_rewards: providers.Provider[SendRewards] = providers.Factory(
+        SendRewards, unit_of_work.provider, read_work.provider, strategy_engines
+    )
+
     engage_kill: providers.Provider[EngageKill] = providers.Factory(
         EngageKill, unit_of_work.provider, clock, place_order, desk_bell
     )
@@ -306,7 +364,7 @@ class Container(containers.DeclarativeContainer):
     )
     disarm: providers.Provider[Disarm] = providers.Factory(Disarm, unit_of_work.provider, clock)
     reauthenticate: providers.Provider[Reauthenticate] = providers.Factory(Reauthenticate, log_in, read_work.provider)
-    desk: providers.Provider[Desk] = providers.ThreadSafeSingleton(
+    desk: providers.ThreadSafeSingleton[Desk] = providers.ThreadSafeSingleton(
         make_desk,
         unit_of_work=unit_of_work.provider,
         read_work=read_work.provider,
@@ -321,6 +379,17 @@ class Container(containers.DeclarativeContainer):
         lease_s=settings.provided.lease_seconds,
     )
 
+    signals_waiting: providers.Provider[Any] = providers.Callable(
+        lambda redis, settings: lambda: backlog(redis(), settings.signals_stream), redis.provider, settings
+    )
     health: providers.Provider[Health] = providers.ThreadSafeSingleton(
-        Health, settings=settings, read_work=read_work.provider, bus=bus, migrations=migrations, urls=urls
+        Health,
+        settings=settings,
+        read_work=read_work.provider,
+        bus=bus,
+        migrations=migrations,
+        urls=urls,
+        newest_quotes=quotes.provided.newest,
+        is_open=hours.provided.is_open,
+        signals_waiting=signals_waiting,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from aitrader.desk_account import AccountDesk, DeskParts
 from aitrader.loops import Loop
-from domain.common.errors import AITraderError
+from domain.common.errors import AITraderError, Unavailable
 from domain.common.events import PublishedEvent
+from domain.trading.brokerage import Quote
 from domain.trading.model import Account
 from domain.trading.sending import Fence
 from domain.trading.views import TOPIC
@@ -52,6 +53,7 @@ class Desk:
         token: identifies this process's leases.
         owner: who holds them, for people.
         lease_ms: how long a process that stopped answering keeps its accounts.
+        make_loop: makes what takes an account's turns.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Desk:
         token: str,
         owner: str,
         lease_ms: int,
+        make_loop: Callable[[str, float, AccountDesk], Loop] = Loop,
     ) -> None:
         self._parts = parts
         self._fence = fence
@@ -69,6 +72,7 @@ class Desk:
         self._token = token
         self._owner = owner
         self._lease_ms = lease_ms
+        self._make_loop = make_loop
         self._loops: dict[str, tuple[Loop, AccountDesk]] = {}
         self._lock = threading.Lock()
         self._renewed = 0.0
@@ -106,6 +110,18 @@ class Desk:
             loops = [loop for name, (loop, _) in self._loops.items() if account in ("", name)]
         for loop in loops:
             loop.wake()
+
+    def prices(self, account: str, symbols: Sequence[str]) -> Sequence[Quote]:
+        """Return last prices from the broker of an account that this process has.
+
+        Raises:
+            Unavailable: another process has the account, its broker is not connected, or tells no prices.
+        """
+        with self._lock:
+            found = self._loops.get(account)
+        if found is None:
+            raise Unavailable(f"the account {account!r} is not traded by this process", code="account_elsewhere")
+        return found[1].prices(symbols)
 
     def wake_or_take(self, account: str) -> None:
         """Ask that an account take a turn soon; one that was made a moment ago is looked for."""
@@ -150,7 +166,7 @@ class Desk:
         account_desk = AccountDesk(
             account, self._parts, wake=partial(self.wake, account.id), lost=partial(self._drop, account.id)
         )
-        loop = Loop(f"desk {account.id}", self._parts.idle_s, account_desk)
+        loop = self._make_loop(f"desk {account.id}", self._parts.idle_s, account_desk)
         with self._lock:
             self._loops[account.id] = (loop, account_desk)
         loop.start()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
-from domain.common.errors import AITraderError
+from domain.common.errors import AITraderError, Unavailable
 from domain.common.time import Clock
 from domain.trading.applying import ApplyUpdate
-from domain.trading.brokerage import BrokerSession, BrokerUpdate, SessionState
+from domain.trading.brokerage import BrokerSession, BrokerUpdate, Quote, SessionState
 from domain.trading.model import Account, Order
-from domain.trading.ports import Broker
+from domain.trading.ports import Broker, PriceSource
 from domain.trading.reconciling import Reconcile, RememberSession
 from domain.trading.records import DeskRequest
 from domain.trading.sending import LeaseGone, SendCancels, SendOrder, Turn
@@ -49,6 +50,7 @@ class DeskParts:
     remember: RememberSession
     notify: Callable[[str, str], None]
     idle_s: float = 5.0
+    sure_ms: int = SURE_MS
 
 
 class AccountDesk:
@@ -94,6 +96,19 @@ class AccountDesk:
         broker, self._broker = self._broker, None
         if broker is not None:
             broker.close()
+
+    def prices(self, symbols: Sequence[str]) -> Sequence[Quote]:
+        """Return last prices from the broker; from any thread.
+
+        Raises:
+            Unavailable: it is not connected, or tells no prices.
+        """
+        broker = self._broker
+        if broker is None or broker.session().state is not SessionState.CONNECTED:
+            raise Unavailable(f"the broker of {self._account.id!r} is not connected", code="broker_unavailable")
+        if not broker.capabilities().market_data:
+            raise Unavailable(f"the broker of {self._account.id!r} tells no prices", code="no_market_data")
+        return cast("PriceSource", broker).prices(symbols)
 
     def _turn(self) -> float:
         broker = self._open()
@@ -209,7 +224,7 @@ class AccountDesk:
             return min(URGENT_MS, _FIRST_LOOK_MS << min(self._looks, 8))
         if self._working and not broker.capabilities().streaming:
             return URGENT_MS
-        return CALM_MS if broker.capabilities().settle_ms else SURE_MS
+        return CALM_MS if broker.capabilities().settle_ms else self._parts.sure_ms
 
     def _trade(self, broker: Broker) -> float:
         self._attend(broker)

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable
 
 from aitrader.desk import Desk
-from aitrader.desk_account import DeskParts
+from aitrader.desk_account import SURE_MS, DeskParts
+from aitrader.loops import Loop
 from domain.common.errors import AITraderError
 from domain.common.ids import new_id
 from domain.common.notify import Notifier
@@ -40,6 +41,8 @@ def make_desk(
     owner: str,
     idle_s: float,
     lease_s: float,
+    sure_ms: int = SURE_MS,
+    make_loop: Callable[..., Loop] = Loop,
 ) -> Desk:
     """Return a desk whose sender, fence and leases belong together."""
     token, fence, apply = new_id(), Fence(), ApplyUpdate(clock, quotes)
@@ -57,8 +60,9 @@ def make_desk(
         remember=RememberSession(unit_of_work),
         notify=notify,
         idle_s=idle_s,
+        sure_ms=sure_ms,
     )
-    return Desk(parts, fence, lease_work, token, owner, round(lease_s * _LEASE_SHARE * 1000))
+    return Desk(parts, fence, lease_work, token, owner, round(lease_s * _LEASE_SHARE * 1000), make_loop)
 
 
 def _telling(notifier: Notifier) -> Callable[[str, str], None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from domain.common.errors import AITraderError
-from domain.common.events import EventBus
+from domain.common.events import EventBus, PublishedEvent
 from domain.common.unit_of_work import UnitOfWork
 from domain.jobs.ports import JobQueue
 
@@ -27,7 +27,12 @@ class DispatchEvents:
             transaction, and publishing does not compete for the database with the work that a commit has just begun.
     """
 
-    def __init__(self, unit_of_work: Callable[[], UnitOfWork], bus: EventBus, gather_s: float = 0.01) -> None:
+    def __init__(
+        self,
+        unit_of_work: Callable[[], UnitOfWork],
+        bus: EventBus,
+        gather_s: float = 0.01,
+    ) -> None:
         self._unit_of_work = unit_of_work
         self._bus = bus
         self._gather_s = gather_s
@@ -41,6 +46,13 @@ class DispatchEvents:
         """Ask that events be published soon."""
         self._on_wake()
 
+    def publish(self, events: Sequence[PublishedEvent]) -> None:
+        """Hand over events that were numbered where they were stored; listeners catch up from SQL on a lost one."""
+        try:
+            self._bus.publish(events)
+        except AITraderError as error:
+            log.warning("events were not handed over", extra={"reason": error.detail})
+
     def __call__(self) -> None:
         """Publish all that is pending.
 
@@ -51,8 +63,12 @@ class DispatchEvents:
         while True:
             with self._unit_of_work() as work:
                 events = work.outbox.publish_pending(_BATCH)
+                # Somebody else may number events just now, and not have seen ours.
+                left_out = not events and work.outbox.pending()[0] > 0
                 work.commit()
             self._bus.publish(events)
+            if left_out:
+                self._on_wake()
             if len(events) < _BATCH:
                 return
 

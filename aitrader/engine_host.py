@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.http.server import open_listener
 from aitrader.shutdown import Shutdown
 from domain.common.errors import FieldError, Invalid
-from domain.engines.ports import AsgiApp, EngineServer
+from domain.engines.ports import AsgiApp, EngineServer, EngineTools
 
 _GRACE_S = 1.0
 _MOST_ERRORS = 20
@@ -27,17 +27,19 @@ def run_engine(
     options: Mapping[str, Any],
     shutdown: Shutdown,
     ready: Callable[[str], None],
+    tools: EngineTools,
 ) -> None:
     """Serve an engine until ``shutdown`` says so.
 
     Args:
         port: 0 takes a free one.
         ready: called with the address for clients once connections are taken.
+        tools: what the engine may use of this installation.
 
     Raises:
         Invalid: the options do not fit, or the port is taken; nothing was started.
     """
-    app = engine.app(parse_engine_options(engine, options))
+    app = engine.app(parse_engine_options(engine, options), tools)
     with open_listener(host, port) as listener:
         address, taken = listener.getsockname()[:2]
         ready(f"http://{f'[{address}]' if ':' in address else address}:{taken}{engine.path}")

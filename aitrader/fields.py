@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Self
 
@@ -130,12 +131,17 @@ class BarsRequest(StrictModel):
 
     def file_stems(self) -> dict[str, str]:
         """Return a part of a file name for each symbol, no two the same."""
-        stems: dict[str, str] = {}
-        for symbol in self.symbols:
-            plain = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in symbol)
-            stem, number = plain, 1
-            while stem in stems.values():
-                number += 1
-                stem = f"{plain}_{number}"
-            stems[symbol] = stem
-        return stems
+        return file_stems(self.symbols)
+
+
+def file_stems(symbols: Sequence[str]) -> dict[str, str]:
+    """Return a part of a file name for each symbol, no two the same."""
+    stems: dict[str, str] = {}
+    for symbol in symbols:
+        plain = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in symbol)
+        stem, number = plain, 1
+        while stem in stems.values():
+            number += 1
+            stem = f"{plain}_{number}"
+        stems[symbol] = stem
+    return stems

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from domain.common.errors import AITraderError, NotFound, Unavailable
 from domain.common.events import EVERYONE, EventBus, PublishedEvent
@@ -15,11 +14,12 @@ from domain.common.time import Clock
 from domain.market.model import Dataset, Timeframe
 from domain.market.ports import BarStore
 from domain.trading.brokerage import Quote
+from domain.trading.shown import ShownQuotes
+from domain.trading.views import MARKET_DATA, quote_data, quote_of
 from domain.trading.work import TradingWork
 
 log = logging.getLogger(__name__)
 
-TOPIC = "quotes"
 STORED = "stored bar"
 _BELIEVED_S = 1.0
 _STORED_BELIEVED_S = 60.0
@@ -47,9 +47,10 @@ class QuoteBoard:
         self._bars = bars
         self._bus = bus
         self._clock = clock
-        self._known: dict[str, tuple[Quote | None, float]] = {}
+        self._shown = ShownQuotes()
+        self._looked: dict[str, float] = {}
         self._stored: dict[str, tuple[Quote | None, float]] = {}
-        self._listeners: list[Callable[[Quote], None]] = []
+        self._unsaved: dict[str, Quote] = {}
         self._lock = threading.Lock()
 
     def start(self) -> Callable[[], None]:
@@ -58,27 +59,46 @@ class QuoteBoard:
 
     def last(self, symbol: str) -> Quote | None:
         """Return the last known price; None when nobody ever said one."""
-        known, looked = self._known.get(symbol, (None, 0.0))
-        if time.monotonic() - looked > _BELIEVED_S:
+        if time.monotonic() - self._looked.get(symbol, -_BELIEVED_S) > _BELIEVED_S:
             with self._read_work() as work:
                 found = list(work.quotes.get([symbol]))
-            known = self._newer(found[0] if found else None, symbol)
-        return known or self._from_bars(symbol)
+            if found:
+                self._shown.remember(found[0])
+            self._believe(symbol)
+        return self._shown.last(symbol) or self._from_bars(symbol)
+
+    def newest(self, limit: int) -> Sequence[Quote]:
+        """Return so many of the pushed quotes, the newest first."""
+        with self._read_work() as work:
+            return work.quotes.newest(limit)
 
     def listen(self, callback: Callable[[Quote], None]) -> Callable[[], None]:
         """Call ``callback`` for each new quote until the returned function is called."""
+        return self._shown.listen(callback)
 
-        def listener(quote: Quote) -> None:  # one per call, so that equal callbacks are told apart
-            callback(quote)
-
-        with self._lock:
-            self._listeners = [*self._listeners, listener]
-
-        def stop() -> None:
+    def show(self, quote: Quote) -> None:
+        """Make a price known in this process at once, and everywhere with the next ``flush``."""
+        if self._shown.show(quote):
+            self._believe(quote.symbol)
             with self._lock:
-                self._listeners = [other for other in self._listeners if other is not listener]
+                self._unsaved[quote.symbol] = quote
 
-        return stop
+    def flush(self) -> None:
+        """Store the newest of what was shown, and tell every process.
+
+        Raises:
+            Unavailable: the database did not answer; the next flush stores them.
+        """
+        with self._lock:
+            waiting, self._unsaved = self._unsaved, {}
+        if not waiting:
+            return
+        try:
+            self.save(list(waiting.values()))
+        except AITraderError:
+            with self._lock:
+                self._unsaved = {**waiting, **self._unsaved}
+            raise
 
     def save(self, quotes: Sequence[Quote]) -> None:
         """Store quotes and tell every process.
@@ -91,38 +111,25 @@ class QuoteBoard:
             work.commit()
         now = self._clock.now_ms()
         try:
-            self._bus.publish([PublishedEvent(TOPIC, EVERYONE, 0, now, quote_view(quote)) for quote in quotes])
+            self._bus.publish([PublishedEvent(MARKET_DATA, EVERYONE, 0, now, quote_data(quote)) for quote in quotes])
         except Unavailable as error:
             log.warning("quotes not announced; other processes read them from SQL", extra={"reason": error.detail})
         for quote in quotes:
             self._take(quote)
 
     def _hear(self, event: PublishedEvent) -> None:
-        if event.topic == TOPIC:
-            self._take(_from_view(event.data))
+        if event.topic == MARKET_DATA:
+            self._take(quote_of(event.data))
 
     def _take(self, quote: Quote) -> None:
-        with self._lock:
-            known = self._known.get(quote.symbol, (None, 0.0))[0]
-            if known is not None and known.time_ms >= quote.time_ms:
-                return
-            self._known[quote.symbol] = (quote, time.monotonic())
-            listeners = self._listeners
-        for listener in listeners:
-            try:
-                listener(quote)
-            except Exception:
-                log.exception("a listener of quotes failed")
+        if self._shown.show(quote):
+            self._believe(quote.symbol)
 
-    def _newer(self, read: Quote | None, symbol: str) -> Quote | None:
-        with self._lock:
-            known = self._known.get(symbol, (None, 0.0))[0]
-            if known is None or (read is not None and read.time_ms > known.time_ms):
-                known = read
-            if len(self._known) > _MOST_KNOWN:
-                self._known.clear()
-            self._known[symbol] = (known, time.monotonic())
-        return known
+    def _believe(self, symbol: str) -> None:
+        """Note that a price is as new as can be known now."""
+        if len(self._looked) > _MOST_KNOWN:
+            self._looked.clear()
+        self._looked[symbol] = time.monotonic()
 
     def _from_bars(self, symbol: str) -> Quote | None:
         known, looked = self._stored.get(symbol, (None, -_STORED_BELIEVED_S))
@@ -158,20 +165,3 @@ def _described(bars: BarStore, symbol: str, timeframe: Timeframe) -> Dataset | N
     except AITraderError as error:
         log.warning("stored bars cannot be read", extra={"symbol": symbol, "reason": error.detail})
         return None
-
-
-def quote_view(quote: Quote) -> dict[str, Any]:
-    """Return a quote as JSON types, for other processes."""
-    texts = {name: getattr(quote, name) for name in ("price", "bid", "ask", "volume")}
-    return {
-        "symbol": quote.symbol,
-        "time_ms": quote.time_ms,
-        "source": quote.source,
-        **{name: None if value is None else format(value, "f") for name, value in texts.items()},
-    }
-
-
-def _from_view(data: dict[str, Any]) -> Quote:
-    bid, ask, volume = (None if data[name] is None else Decimal(data[name]) for name in ("bid", "ask", "volume"))
-    price = Decimal(data["price"])
-    return Quote(data["symbol"], price, data["time_ms"], bid, ask, volume, source=data["source"])

@@ -3,89 +3,39 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     AliasChoices,
-    AnyHttpUrl,
-    BeforeValidator,
     Field,
-    FilePath,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from aitrader.setting_types import (
+    LabelWords,
+    LogLevel,
+    Networks,
+    OptionalFile,
+    OptionalPath,
+    OptionalText,
+    OptionalUrl,
+    Origins,
+    Rate,
+    Words,
+    is_loopback,
+)
 from domain.common.errors import Invalid
+from domain.intelligence.labels import Labels, parse_labels
 
 PREFIX = "AITRADER_"
-
-
-def _words(value: object) -> object:
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-
-
-def _level(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _empty_is_unset(value: object) -> object:
-    return None if value == "" else value
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address to listen on."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}":
-        raise ValueError(f"{value!r} is not an origin such as https://trader.example.org")
-    return value.lower()
-
-
-def _network(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value, strict=False))
-    except ValueError:
-        raise ValueError(f"{value!r} is no address and no network such as 10.0.0.0/8") from None
-
-
-def _rate(value: str) -> str:
-    import limits
-
-    try:
-        fits = limits.parse(value).amount > 0
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError("expected a number per second, minute, hour or day, such as 1200/minute")
-    return value
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-OptionalText = Annotated[str | None, BeforeValidator(_empty_is_unset)]
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_words)]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_words)]
-Rate = Annotated[str, AfterValidator(_rate)]
-OptionalFile = Annotated[FilePath | None, BeforeValidator(_empty_is_unset)]
-OptionalUrl = Annotated[AnyHttpUrl | None, BeforeValidator(_empty_is_unset)]
-LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_level)]
 
 
 def _ours(name: str) -> Any:
@@ -103,6 +53,24 @@ class Settings(BaseSettings):
     onnx_runner_url: OptionalUrl = Field(None, description="model server, http://host:8001")
     sentiment_engine_url: OptionalUrl = Field(None, description="sentiment engine, http://host:8002")
     strategy_engine_url: OptionalUrl = Field(None, description="strategy engine, http://host:8082")
+    sentiment_dialect: Literal["auto", "analyze", "predict"] = Field(
+        "auto",
+        validation_alias=_ours("sentiment_dialect"),
+        description="what the sentiment engine speaks: analyze, predict, or auto, which asks it",
+    )
+    sentiment_labels: LabelWords = Field(
+        (),
+        validation_alias=_ours("sentiment_labels"),
+        description="what labels of a classifier mean, such as LABEL_0=negative, separated by commas",
+    )
+    sentiment_token: OptionalText = Field(
+        None, validation_alias=_ours("sentiment_token"), description="bearer token for the sentiment engine"
+    )
+    sentiment_model: OptionalPath = Field(
+        None,
+        validation_alias=_ours("sentiment_model"),
+        description="folder of a transformer exported to ONNX that scores texts here; unset: the built-in engine",
+    )
     port: int = Field(8000, ge=0, le=65535, description="port of the API; 0 takes a free one")
     debug: bool = Field(False, description="log at DEBUG, as text instead of JSON")
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
@@ -166,6 +134,58 @@ class Settings(BaseSettings):
         max_length=200,
         validation_alias=_ours("signals_stream"),
         description="Redis stream that signals are read from, where there is Redis",
+    )
+    ticks_stream: str = Field(
+        "ticks:global",
+        min_length=1,
+        max_length=200,
+        validation_alias=_ours("ticks_stream"),
+        description="Redis stream of ticks, where there is Redis",
+    )
+    feed: Literal["off", "simulated", "replay", "broker", "redis"] = Field(
+        "off",
+        validation_alias=_ours("feed"),
+        description="where prices come from: off, simulated, replay, broker (of an account) or redis",
+    )
+    feed_symbols: Words = Field(
+        (), validation_alias=_ours("feed_symbols"), description="symbols of the feed, separated by commas"
+    )
+    feed_file: Path | None = Field(
+        None,
+        validation_alias=_ours("feed_file"),
+        description="file or folder of recorded ticks for the feed replay; unset: ticks made of stored bars",
+    )
+    feed_account: OptionalText = Field(
+        None, validation_alias=_ours("feed_account"), description="account whose broker the feed asks for prices"
+    )
+    feed_speed: float = Field(
+        1.0,
+        ge=0.001,
+        le=100_000,
+        validation_alias=_ours("feed_speed"),
+        description="how many times faster than in reality a simulated or replayed feed runs",
+    )
+    feed_stale_seconds: float = Field(
+        30.0,
+        ge=1,
+        le=86_400,
+        validation_alias=_ours("feed_stale_seconds"),
+        description="how long a feed may be silent while exchanges are open before health says so",
+    )
+    record_ticks: bool = Field(
+        False,
+        validation_alias=_ours("record_ticks"),
+        description="keep every tick of the feed in the folder ticks, to be replayed",
+    )
+    live_bars: Literal["1m", "5m", "15m", "30m", "1h"] = Field(
+        "1m", validation_alias=_ours("live_bars"), description="length of the bars that ticks are gathered in"
+    )
+    engine_timeout_seconds: float = Field(
+        1.0,
+        ge=0.05,
+        le=30,
+        validation_alias=_ours("engine_timeout_seconds"),
+        description="how long an outside engine may take to answer; a strategy engine that is late means hold",
     )
     api_threads: int = Field(8, ge=1, le=256, validation_alias=_ours("api_threads"), description="threads of the API")
     lease_seconds: float = Field(
@@ -239,8 +259,14 @@ class Settings(BaseSettings):
         urls = (self.database_url, self.redis_url, self.mcp_url, self.onnx_runner_url)
         more = (self.sentiment_engine_url, self.strategy_engine_url)
         found = [_password_of(str(url)) for url in (*urls, *more) if url is not None]
+        found += [self.sentiment_token or ""]
         found += [part for url in self.notify_urls for part in re.split(r"[/:@?&=]+", url.partition("://")[2])]
         return tuple(part for part in found if part)
+
+    @property
+    def labels(self) -> Labels:
+        """What the labels of sentiment classifiers mean."""
+        return Labels(parse_labels(self.sentiment_labels))
 
     @property
     def mcp_address(self) -> str | None:
@@ -261,6 +287,16 @@ class Settings(BaseSettings):
     def bars_dir(self) -> Path:
         """Where bars are kept."""
         return self.data_dir / "bars"
+
+    @property
+    def ticks_dir(self) -> Path:
+        """Where recorded ticks are kept."""
+        return self.data_dir / "ticks"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where model folders are kept."""
+        return self.data_dir / "models"
 
     @property
     def artifacts_dir(self) -> Path:

@@ -69,8 +69,9 @@ class _Stop:
 def mock_broker(port: int = 0, **options: Any) -> Iterator[Control]:
     """Serve a practice broker from a thread of this process."""
     stop, ready = _Stop(), queue.SimpleQueue[str]()
+    tools: Any = None  # the practice broker asks no engine
     work = threading.Thread(
-        target=lambda: run_engine(MockMcp(), "127.0.0.1", port, options, stop, ready.put)  # type: ignore[arg-type]
+        target=lambda: run_engine(MockMcp(), "127.0.0.1", port, options, stop, ready.put, tools)  # type: ignore[arg-type]
     )
     work.start()
     control = Control(ready.get(timeout=10))

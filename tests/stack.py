@@ -152,13 +152,18 @@ class Stack:
         Migrations(engine, REPOSITORY / "migrations").upgrade()
         engine.dispose()
 
-    def run(self, *arguments: str) -> Process:
+    def run(self, *arguments: str, **env: str) -> Process:
         """Start one ``aitrader`` process."""
-        return self._start([sys.executable, "-m", "aitrader", *arguments], env=self.env)
+        return self._start([sys.executable, "-m", "aitrader", *arguments], env={**self.env, **env})
 
-    def worker(self) -> Process:
+    def end(self, *arguments: str) -> None:
+        """Run one ``aitrader`` command to its end."""
+        process = self.run(*arguments)
+        assert process.wait(60) == 0, process.describe()
+
+    def worker(self, **env: str) -> Process:
         """Start a worker and wait until it is ready."""
-        process = self.run("worker", "--threads", "4")
+        process = self.run("worker", "--threads", "4", **env)
         process.wait_for_line("worker ready", 30)
         return process
 

@@ -6,7 +6,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 
 from adapters.db.tables import event_streams, outbox
 from adapters.db.types import now_ms
@@ -26,6 +39,9 @@ _PENDING = (
     .order_by(outbox.c.id)
     .limit(bindparam("most", type_=Integer))
 )
+_WAITING = exists().where(outbox.c.published_at.is_(None))
+_TURN = select(func.pg_try_advisory_xact_lock(_PUBLISHER_LOCK), _WAITING, now_ms())
+_LOOK = select(literal(True), _WAITING, now_ms())  # BEGIN IMMEDIATE already let only one writer in
 _NUMBER = update(outbox).where(outbox.c.id == bindparam("key")).values(seq=bindparam("number"), published_at=now_ms())
 _ADVANCE = (
     update(event_streams)
@@ -36,10 +52,16 @@ _ADVANCE = (
 
 
 class SqlOutbox:
-    """The outbox of one transaction."""
+    """The outbox of one transaction.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: in a transaction.
+        deferred: events are stored by ``store_numbered``, at the end of the transaction.
+    """
+
+    def __init__(self, connection: Connection, *, deferred: bool = False) -> None:
         self._connection = connection
+        self._deferred: list[Event] | None = [] if deferred else None
         self.added = False
 
     def add(self, events: Sequence[Event]) -> None:
@@ -47,6 +69,27 @@ class SqlOutbox:
         if not events:
             return
         self.added = True
+        if self._deferred is None:
+            self._insert(events)
+        else:
+            self._deferred += events
+
+    def store_numbered(self, limit: int) -> list[PublishedEvent]:
+        """Store the deferred events with their numbers, and return them.
+
+        Where others wait to be numbered these come first, ``limit`` of all at most; where somebody else numbers
+        events just now, ours are stored without a number, and nothing is returned.
+        """
+        events, self._deferred = self._deferred or [], []
+        if not events:
+            return []
+        free, waiting, now = self._turn()
+        if free and not waiting:
+            return self._insert_numbered(events, now)
+        self._insert(events)
+        return self._number_pending(limit) if free else []
+
+    def _insert(self, events: Sequence[Event]) -> None:
         self._connection.execute(
             _ADD,
             [{"topic": event.topic, "audience": event.audience, "data": event.data} for event in events],
@@ -54,8 +97,9 @@ class SqlOutbox:
 
     def publish_pending(self, limit: int) -> list[PublishedEvent]:
         """Number the oldest unpublished events; one publisher at a time keeps each stream in order."""
-        if not self._lock():
-            return []
+        return self._number_pending(limit) if self._lock() else []
+
+    def _number_pending(self, limit: int) -> list[PublishedEvent]:
         rows = self._connection.execute(_PENDING, {"most": limit}).all()
         if not rows:
             return []
@@ -106,6 +150,42 @@ class SqlOutbox:
             return True  # BEGIN IMMEDIATE already let only one writer in
         query = text("SELECT pg_try_advisory_xact_lock(:key)")
         return bool(self._connection.execute(query, {"key": _PUBLISHER_LOCK}).scalar())
+
+    def _turn(self) -> tuple[bool, bool, int]:
+        """Return whether it is our turn to number events, whether any wait for it, and the time.
+
+        What is said to wait may just have been numbered by somebody else; what is not, does not.
+        """
+        postgresql = self._connection.dialect.name == "postgresql"
+        free, waiting, now = self._connection.execute(_TURN if postgresql else _LOOK).one()
+        return bool(free), bool(waiting), now
+
+    def _insert_numbered(self, events: Sequence[Event], now: int) -> list[PublishedEvent]:
+        streams: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for place, event in enumerate(events):
+            streams[event.topic, event.audience].append(place)
+        numbers = [0] * len(events)
+        for (topic, audience), places in streams.items():
+            first = self._advance(topic, audience, len(places)) - len(places) + 1
+            for step, place in enumerate(places):
+                numbers[place] = first + step
+        found = [
+            PublishedEvent(event.topic, event.audience, number, now, event.data)
+            for event, number in zip(events, numbers, strict=True)
+        ]
+        rows = [
+            {
+                "topic": event.topic,
+                "audience": event.audience,
+                "data": event.data,
+                "seq": event.seq,
+                "created_at": now,
+                "published_at": now,
+            }
+            for event in found
+        ]
+        self._connection.execute(insert(outbox), rows)
+        return found
 
     def _advance(self, topic: str, audience: str, count: int) -> int:
         stream = {"of_topic": topic, "of_audience": audience, "count": count}

@@ -6,12 +6,31 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.db.signal_tables import signals
 from domain.common.errors import NotFound
-from domain.signals.model import Signal, SignalFilter
+from domain.signals.model import MOST_TTL_MS, AliveSignal, Signal, SignalFilter
+
+# Written once: making a statement costs more than running it.
+_ADD: dict[str, Any] = {
+    name: dialect.insert(signals).on_conflict_do_nothing().returning(signals.c.id)
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+_FIND = select(signals).where(
+    signals.c.user_id == bindparam("user_id"),
+    signals.c.source == bindparam("source"),
+    signals.c.signal_id == bindparam("signal_id"),
+)
+_ENDS = signals.c.time_ms + signals.c.ttl_ms
+_ALIVE = (
+    select(signals.c.source, signals.c.pattern, signals.c.score, signals.c.time_ms, signals.c.signal_id)
+    .where(signals.c.user_id == bindparam("user_id"), signals.c.symbol == bindparam("symbol"))
+    .where(signals.c.time_ms >= bindparam("oldest"), bindparam("now") <= _ENDS, signals.c.received_at <= _ENDS)
+    .order_by(signals.c.id.desc())
+    .limit(bindparam("most"))
+)
 
 
 class SqlSignals:
@@ -22,18 +41,25 @@ class SqlSignals:
 
     def add(self, signal: Signal) -> bool:
         """Insert a signal; False when it is known."""
-        dialect: Any = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(signals).values(asdict(signal)).on_conflict_do_nothing()
-        return self._connection.execute(statement.returning(signals.c.id)).one_or_none() is not None
+        statement = _ADD[self._connection.dialect.name]
+        return self._connection.execute(statement, asdict(signal)).one_or_none() is not None
 
     def get(self, signal_id: str, user_id: str) -> Signal:
         """Return a signal of a user."""
         return self._one(signals.c.id == signal_id, signals.c.user_id == user_id)
 
+    def find(self, signal: Signal) -> Signal | None:
+        """Return the signal that was stored first, if there is one."""
+        key = {"user_id": signal.user_id, "source": signal.source, "signal_id": signal.signal_id}
+        row = self._connection.execute(_FIND, key).one_or_none()
+        return None if row is None else Signal(**row._mapping)
+
     def known(self, signal: Signal) -> Signal:
         """Return the signal that was stored first."""
-        same = (signals.c.user_id == signal.user_id, signals.c.source == signal.source)
-        return self._one(*same, signals.c.signal_id == signal.signal_id)
+        found = self.find(signal)
+        if found is None:
+            raise NotFound("there is no such signal", code="signal_not_found")
+        return found
 
     def page(self, wanted: SignalFilter, *, before_id: str | None, limit: int) -> Sequence[Signal]:
         """Return signals, the newest first."""
@@ -41,6 +67,11 @@ class SqlSignals:
         if before_id is not None:
             query = query.where(signals.c.id < before_id)
         return [Signal(**row._mapping) for row in self._connection.execute(query)]
+
+    def alive(self, user_id: str, symbol: str, at_ms: int, limit: int) -> Sequence[AliveSignal]:
+        """Return what came in time and may still be acted on, the newest first."""
+        asked = {"user_id": user_id, "symbol": symbol, "oldest": at_ms - MOST_TTL_MS, "now": at_ms, "most": limit}
+        return [AliveSignal(*row) for row in self._connection.execute(_ALIVE, asked)]
 
     def _one(self, *conditions: ColumnElement[bool]) -> Signal:
         row = self._connection.execute(select(signals).where(*conditions)).one_or_none()

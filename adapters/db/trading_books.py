@@ -85,6 +85,11 @@ class SqlQuotes:
             found += [Quote(**row._mapping) for row in rows]
         return found
 
+    def newest(self, limit: int) -> Sequence[Quote]:
+        """Return the last quotes, the newest first."""
+        query = select(quotes).order_by(quotes.c.time_ms.desc(), quotes.c.symbol).limit(limit)
+        return [Quote(**row._mapping) for row in self._connection.execute(query)]
+
     def save(self, new: Sequence[Quote]) -> None:
         """Insert or replace quotes; an older one changes nothing."""
         for quote in new:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -20,20 +20,25 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.db.audit import SqlAuditLog
-from adapters.db.engine import READ_ONLY, RELAXED, WRITERS
+from adapters.db.decisions import SqlDecisions, SqlStrategies
+from adapters.db.engine import RELAXED, WRITERS, reading
 from adapters.db.idempotency import SqlIdempotencyKeys
 from adapters.db.identity import SqlLoginFailures, SqlLoginLinks, SqlSessions, SqlTokens, SqlUsers
 from adapters.db.jobs import SqlJobs
 from adapters.db.journal import SqlJournalEntries
+from adapters.db.models import SqlModels
+from adapters.db.news import SqlNews, SqlSentiments
 from adapters.db.outbox import SqlOutbox
 from adapters.db.records import SqlBacktestResults, SqlWorkerBeats
 from adapters.db.signals import SqlSignals
+from adapters.db.suggestions import SqlSuggestions
 from adapters.db.trading_accounts import SqlAccounts, SqlLimits, SqlSwitches
 from adapters.db.trading_books import SqlEquity, SqlPositions, SqlQuotes
 from adapters.db.trading_desk import SqlDesk
 from adapters.db.trading_orders import SqlFills, SqlOrders
 from adapters.db.vault import SqlSecrets
 from domain.common.errors import Conflict, Invalid, Unavailable
+from domain.common.events import PublishedEvent
 
 
 class SqlUnitOfWork:
@@ -44,10 +49,12 @@ class SqlUnitOfWork:
 
     Args:
         engine: where to connect.
-        read_only: on SQLite, do not wait for other writers.
+        read_only: on SQLite, do not wait for other writers; on PostgreSQL, begin and end no transaction.
         relaxed: do not wait for the disk at commit. Whoever sees the change sees it whole, but when the machine of
             the database loses power, the last moments may be undone: for claims and heartbeats, which a lease covers.
         on_events: called after a commit that stored events, so that they are published soon.
+        publish: numbers events in the transaction that stores them, and is given them once it has committed. Where
+            somebody else numbers events just then, ``on_events`` is called instead: nobody waits.
     """
 
     def __init__(
@@ -57,11 +64,13 @@ class SqlUnitOfWork:
         read_only: bool = False,
         relaxed: bool = False,
         on_events: Callable[[], None] | None = None,
+        publish: Callable[[Sequence[PublishedEvent]], None] | None = None,
     ) -> None:
         self._engine = engine
         self._read_only = read_only
         self._relaxed = relaxed
         self._on_events = on_events
+        self._publish = publish
         self._callbacks: list[Callable[[], None]] = []
         self._connection: Connection
         self._turn: threading.Lock | None = None
@@ -80,7 +89,7 @@ class SqlUnitOfWork:
             self._end()
             raise
         self.jobs = SqlJobs(self._connection)
-        self.outbox = SqlOutbox(self._connection)
+        self.outbox = SqlOutbox(self._connection, deferred=self._publish is not None)
         self.backtest_results = SqlBacktestResults(self._connection)
         self.workers = SqlWorkerBeats(self._connection)
         self.users = SqlUsers(self._connection)
@@ -100,6 +109,12 @@ class SqlUnitOfWork:
         self.equity = SqlEquity(self._connection)
         self.quotes = SqlQuotes(self._connection)
         self.signals = SqlSignals(self._connection)
+        self.strategies = SqlStrategies(self._connection)
+        self.decisions = SqlDecisions(self._connection)
+        self.models = SqlModels(self._connection)
+        self.suggestions = SqlSuggestions(self._connection)
+        self.news = SqlNews(self._connection)
+        self.sentiments = SqlSentiments(self._connection)
         self.journal = SqlJournalEntries(self._connection)
         self.secrets = SqlSecrets(self._connection)
         return self
@@ -116,11 +131,14 @@ class SqlUnitOfWork:
     def commit(self) -> None:
         """Make the changes durable, then run the after-commit callbacks."""
         try:
+            numbered = self._number()
             self._connection.commit()
         except SQLAlchemyError as error:
             raise translated(error) from error
         self._let_next_in()
-        if self.outbox.added and self._on_events is not None:
+        if numbered and self._publish is not None:
+            self._publish(numbered)
+        if self.outbox.added and len(numbered) in (0, _MOST_NUMBERED) and self._on_events is not None:
             self._on_events()
         for callback in self._callbacks:
             callback()
@@ -129,9 +147,12 @@ class SqlUnitOfWork:
         """Call ``callback`` after a successful commit."""
         self._callbacks.append(callback)
 
+    def _number(self) -> list[PublishedEvent]:
+        return [] if self._publish is None else self.outbox.store_numbered(_MOST_NUMBERED)
+
     def _begin(self) -> None:
         if self._read_only:
-            self._connection = self._connection.execution_options(**{READ_ONLY: True})
+            self._connection = self._connection.execution_options(**reading(self._engine))
         elif writers := self._engine.get_execution_options().get(WRITERS):
             if not writers.acquire(timeout=_TURN_S):
                 raise Unavailable("the database did not answer: it is locked", code="database_unavailable")
@@ -155,6 +176,8 @@ class SqlUnitOfWork:
 
 
 _TURN_S = 5.0
+# Enough for what one change stores; more than that has piled up, and is the dispatcher's work.
+_MOST_NUMBERED = 50
 _DOWN = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 
 

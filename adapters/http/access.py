@@ -21,6 +21,8 @@ class Access(StrEnum):
     """Anyone; who asks is known if they say so."""
     ANY = "any"
     """Any valid credential."""
+    LOCAL_METRICS = "local_metrics"
+    """Programs of this machine, and whoever has the scope ``metrics:read``."""
     OWN = "own"
     """A browser session, or a token that may do what administrators do."""
 
@@ -48,6 +50,8 @@ def allows(rule: Rule | None, principal: Principal) -> bool:
     """Return whether someone may use a route."""
     if isinstance(rule, Scope):
         return rule in principal.scopes
+    if rule is Access.LOCAL_METRICS:
+        return Scope.METRICS_READ in principal.scopes
     if rule is Access.OWN:
         return principal.is_session or Scope.ADMIN in principal.scopes
     return rule is not None
@@ -60,7 +64,14 @@ def require(rule: Rule | None, principal: Principal) -> None:
         Denied: they may not; says which scope is missing.
     """
     if not allows(rule, principal):
-        raise insufficient(rule.value if isinstance(rule, Scope) else Scope.ADMIN.value)
+        raise insufficient(scope_of(rule))
+
+
+def scope_of(rule: Rule | None) -> str:
+    """Return the scope that a token needs for a rule."""
+    if isinstance(rule, Scope):
+        return rule.value
+    return Scope.METRICS_READ.value if rule is Access.LOCAL_METRICS else Scope.ADMIN.value
 
 
 def insufficient(scope: str) -> Denied:

@@ -9,6 +9,7 @@ from adapters.http.account_routes import account_routes
 from adapters.http.auth_routes import auth_routes
 from adapters.http.book_routes import book_routes
 from adapters.http.control_routes import control_routes
+from adapters.http.decision_routes import decision_routes
 from adapters.http.edge import Edge
 from adapters.http.group_commit import GroupCommit
 from adapters.http.health_routes import health_routes
@@ -16,11 +17,14 @@ from adapters.http.hub import Hub
 from adapters.http.identity import Guard
 from adapters.http.job_routes import job_routes
 from adapters.http.mcp_routes import mcp_routes
+from adapters.http.model_routes import model_routes
+from adapters.http.news_routes import news_routes
 from adapters.http.offload import Offload
 from adapters.http.order_routes import order_routes
 from adapters.http.pages import document_of, pages
 from adapters.http.rates import Rates
 from adapters.http.recheck import Recheck
+from adapters.http.sentiment_routes import sentiment_routes
 from adapters.http.services import HttpOptions, HttpServices
 from adapters.http.signal_routes import signal_routes
 from adapters.http.socket_routes import socket_routes
@@ -54,6 +58,10 @@ def create_app(services: HttpServices, options: HttpOptions | None = None) -> Qu
         control_routes(state),
         mcp_routes(state),
         signal_routes(state),
+        decision_routes(state),
+        model_routes(state),
+        news_routes(state),
+        sentiment_routes(state),
         health_routes(state),
         auth_routes(state),
         token_routes(state),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from quart import Blueprint, Response, request
 
 from adapters.http import order_schemas, requests
@@ -14,10 +12,9 @@ from adapters.http.representations import json_response
 from adapters.http.state import HttpState
 from adapters.http.trading_requests import read_body, read_quotes, read_symbols
 from domain.common.ids import parse_id
-from domain.common.time import rfc3339
 from domain.identity.model import Scope
 from domain.trading.brokerage import Quote
-from domain.trading.views import fill_view, holding_view, moment, money, position_view
+from domain.trading.views import fill_view, holding_view, moment, position_view, quote_view
 
 # 100 symbols of 45 characters, and their commas.
 _SYMBOLS_LENGTH = 4600
@@ -147,16 +144,4 @@ def _add_quotes(routes: Blueprint, state: HttpState) -> None:
             return list(held.values())
 
         found = await state.offload(find)
-        return json_response({"items": [_quote_view(quote) for quote in found if quote is not None]})
-
-
-def _quote_view(quote: Quote) -> dict[str, Any]:
-    return {
-        "symbol": quote.symbol,
-        "price": money(quote.price),
-        "time": rfc3339(quote.time_ms),
-        "bid": money(quote.bid),
-        "ask": money(quote.ask),
-        "volume": money(quote.volume),
-        "source": quote.source or None,
-    }
+        return json_response({"items": [quote_view(quote) for quote in found if quote is not None]})

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.http.live import Latest, LiveSubscription
 from domain.identity.model import Principal
 
 MAX_FRAMES = 256
@@ -54,6 +55,7 @@ class Client:
         self.principal = principal
         self.topics = topics
         self.subscriptions: dict[str, Subscription] = {}
+        self.live: dict[str, LiveSubscription] = {}
         self.resyncs: dict[str, Subscription] = {}
         self.commands: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._send = send
@@ -89,6 +91,18 @@ class Client:
             await self._drained.wait()
         self.offer(frame)
 
+    def offer_latest(self, topic: str, latest: Latest) -> None:
+        """Keep the newest word on a key for when there is room; what it replaces is never sent."""
+        subscription = self.live.get(topic)
+        if subscription is not None and topic in self.topics and subscription.take(latest):
+            self._filled.set()
+
+    def open_live(self, topic: str) -> None:
+        """Let the newest words of a topic leave, behind what is queued."""
+        if topic in self.live:
+            self.live[topic].open = True
+            self._filled.set()
+
     def close(self, code: int, reason: str) -> None:
         """Close the socket soon; the first code stays."""
         if not self._closed.done():
@@ -102,9 +116,7 @@ class Client:
     async def write(self) -> None:
         """Send what is queued, for ever. A frame that does not leave in time closes the socket."""
         while True:
-            while self._frames:
-                frame = self._frames.popleft()
-                self._size -= len(frame)
+            while (frame := self._next_frame()) is not None:
                 try:
                     async with asyncio.timeout(self._timeout):
                         await self._send(frame)
@@ -114,3 +126,12 @@ class Client:
                 self._drained.set()
             self._filled.clear()
             await self._filled.wait()
+
+    def _next_frame(self) -> str | None:
+        """Return what is queued, and only then the newest words: they can wait, and lose nothing by it."""
+        if self._frames:
+            frame = self._frames.popleft()
+            self._size -= len(frame)
+            return frame
+        frames = (subscription.next_frame() for subscription in self.live.values())
+        return next((frame for frame in frames if frame is not None), None)

@@ -1,4 +1,4 @@
-"""``/health`` and below."""
+"""``/health`` and below, and ``/metrics``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from adapters.http.representations import json_response
 from adapters.http.state import HttpState
 from domain.common.health import ComponentHealth, component_view
 
+# https://prometheus.io/docs/instrumenting/exposition_formats/
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 _DOWN = "The same body; it does not work."
 
 
@@ -24,6 +26,7 @@ def health_routes(state: HttpState) -> Blueprint:
     _add_whole(routes, state)
     _add_components(routes, state)
     _add_probes(routes, state)
+    _add_metrics(routes, state)
     return routes
 
 
@@ -97,6 +100,18 @@ def _add_components(routes: Blueprint, state: HttpState) -> None:
         """Say how Redis is; `off` when not configured."""
         return await answer("redis")
 
+    @routes.get("/health/feed")
+    @documented(operation)
+    async def health_feed() -> Response:
+        """Say whether the market feed tells prices; `off` when not configured."""
+        return await answer("feed")
+
+    @routes.get("/health/signals")
+    @documented(operation)
+    async def health_signals() -> Response:
+        """Say whether signals of the Redis stream are taken in as they come; `off` without Redis."""
+        return await answer("signals")
+
 
 def _add_probes(routes: Blueprint, state: HttpState) -> None:
     @routes.get("/health/live")
@@ -130,3 +145,21 @@ def _add_probes(routes: Blueprint, state: HttpState) -> None:
         if remote.get().loopback:
             body["reasons"] = reasons
         return json_response(body, 200 if is_ready else 503)
+
+
+def _add_metrics(routes: Blueprint, state: HttpState) -> None:
+    @routes.get("/metrics")
+    @documented(
+        Operation(
+            tag="health",
+            access=Access.LOCAL_METRICS,
+            media={200: {"text/plain": {"type": "string"}}},
+            notes={200: "Text as Prometheus reads it, version 0.0.4."},
+        )
+    )
+    async def metrics() -> Response:
+        """Tell the metrics of this process.
+
+        Programs of this machine need no token, others one with the scope `metrics:read`.
+        """
+        return Response(await state.offload(state.services.metrics), content_type=_PROMETHEUS)

@@ -16,6 +16,7 @@ from functools import partial
 from adapters.http import frames
 from adapters.http.access import insufficient
 from adapters.http.client import RESTARTING, RESUME_IMPOSSIBLE, Client, Filter, Subscription
+from adapters.http.live import Latest, LiveSubscription
 from adapters.http.offload import Offload
 from adapters.http.topics import Items, Topic
 from domain.common.errors import AITraderError
@@ -131,7 +132,7 @@ class Hub:
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
-        for topic in list(client.subscriptions):
+        for topic in [*client.subscriptions, *client.live]:
             self.unsubscribe(client, topic)
         self._clients.discard(client)
         if not self._clients:
@@ -139,6 +140,7 @@ class Hub:
 
     def unsubscribe(self, client: Client, topic: str) -> None:
         """Hand the client no more events of a topic."""
+        client.live.pop(topic, None)
         client.subscriptions.pop(topic, None)
         client.resyncs.pop(topic, None)
         stream = self._streams.get(self._key(client, topic))
@@ -156,6 +158,9 @@ class Hub:
         self.unsubscribe(client, name)
         if name not in client.topics:
             raise insufficient(self.topics[name].scope or "")
+        if self.topics[name].latest is not None:
+            await self._subscribe_live(client, name, filter)
+            return
         key = self._key(client, name)
         stream = self._streams.setdefault(key, _Stream(key))
         stream.joining += 1
@@ -164,6 +169,26 @@ class Hub:
         finally:
             stream.joining -= 1
             self._forget_unused(stream)
+
+    async def _subscribe_live(self, client: Client, name: str, filter: Filter) -> None:
+        """Send a snapshot, then the newest word on each key; what comes meanwhile waits."""
+        client.live[name] = LiveSubscription(name, filter)
+        try:
+            items = await self._offload(self.topics[name].snapshot, client.user_id)
+        except AITraderError:
+            client.live.pop(name, None)
+            raise
+        client.offer(frames.subscribed_frame(name, 0))
+        wanted = [item for item in items if Subscription(0, filter).wants(item)]
+        await client.offer_patiently(frames.snapshot_frame(name, 0, wanted))
+        client.open_live(name)
+
+    def _heard_live(self, event: PublishedEvent, latest: Callable[[PublishedEvent], Latest]) -> None:
+        watching = [client for client in self._clients if event.topic in client.live]
+        if watching:
+            found = latest(event)
+            for client in watching:
+                client.offer_latest(event.topic, found)
 
     def _key(self, client: Client, topic: str) -> Key:
         return topic, self.topics[topic].audience(client.user_id)
@@ -251,6 +276,10 @@ class Hub:
     # --- handing out -----------------------------------------------------------------------------------------
 
     def _heard(self, event: PublishedEvent) -> None:
+        topic = self.topics.get(event.topic)
+        if topic is not None and topic.latest is not None:
+            self._heard_live(event, topic.latest)
+            return
         stream = self._streams.get((event.topic, event.audience))
         if stream is None:
             return

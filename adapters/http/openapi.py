@@ -13,10 +13,9 @@ from quart_schema.documentation import document_headers, document_querystring, d
 from quart_schema.openapi import Info, OpenAPIProvider, Tag
 from werkzeug.routing.rules import Rule as RoutingRule
 
-from adapters.http.access import Access, Rule, declare, is_open
+from adapters.http.access import Access, Rule, declare, is_open, scope_of
 from adapters.http.identity import CSRF_HEADER
 from adapters.http.schemas import Problem
-from domain.identity.model import Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 Schema = dict[str, Any]
@@ -232,7 +231,7 @@ def _finish(spec: Schema, operation: Operation, components: Schema) -> None:
 def _security(method: str, rule: Rule) -> list[Schema]:
     if is_open(rule):
         return []
-    roles = [rule.value] if isinstance(rule, Scope) else [Scope.ADMIN.value] if rule is Access.OWN else []
+    roles = [] if rule is Access.ANY else [scope_of(rule)]
     session = {"session": roles} if method.lower() in _SAFE_METHODS else {"session": roles, "csrf": []}
     return [{"bearer": roles}, session]
 

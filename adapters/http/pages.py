@@ -35,6 +35,12 @@ _LINKS = {
     "positions": "/positions",
     "accounts": "/accounts",
     "signals": "/signals",
+    "strategies": "/strategies",
+    "decisions": "/decisions",
+    "models": "/models",
+    "suggestions": "/suggestions",
+    "news": "/news",
+    "sentiment": "/sentiment",
     "websocket": "/ws",
 }
 _TAGS = {
@@ -44,6 +50,10 @@ _TAGS = {
     "accounts": "Who trades where, what it is worth, what it may do.",
     "controls": "Stop trading, and allow it.",
     "signals": "Opinions on symbols, from patterns, models and other programs; never orders.",
+    "decisions": "Strategies, and what they made of signals; a strategy trades only once it is enabled.",
+    "models": "Trained models, what they suggest, and what became of it.",
+    "news": "Texts of others about symbols, each kept once, with the time from when on it could be known.",
+    "sentiment": "What was made of texts by jobs `sentiment_analysis`: now, and as of any time before.",
     "mcp": "The account behind the broker's MCP server.",
     "auth": "Log in and out in a browser.",
     "health": "How this installation is.",
@@ -68,8 +78,11 @@ connection, add `"resume":{"job_updates":1841}`: you get what you missed, or `ga
 `"filters":{"job_updates":{"status":["succeeded"]}}` (also `job_id`, `job_type`) leaves out the rest; `seq` then skips
 what was left out. Topics: `job_updates` (needs `jobs:read`), `order_updates` (needs `orders:read`;
 filters `order_id`, `account`, `symbol`, `status`), `trading_signals` (needs `signals:read`; filters `symbol`,
-`source`, `pattern`, `status`), `system_status`. Close codes: 1008 bad frames, 1009
-frame too big, 1012 server restarting, 4401 credentials ended, 4408 too slow, 4429 too many clients or messages.
+`source`, `pattern`, `status`), `decisions` (needs `signals:read`; filters `symbol`, `strategy`, `action`,
+`status`), `market_data` (needs `orders:read`; filter `symbol`; the last price of each symbol, a slow client misses
+steps in between; `seq` counts what you were sent, and there is nothing to resume), `system_status`.
+Close codes: 1008 bad frames, 1009 frame too big, 1012 server restarting, 4401 credentials ended, 4408 too slow,
+4429 too many clients or messages.
 """
 _STATUS_PAGE = """\
 <!doctype html>

@@ -27,6 +27,7 @@ _JOB_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 _SHARE = re.compile(r"0(\.\d{1,6})?|1(\.0{1,6})?", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _LIMIT = re.compile(r"[0-9]{1,3}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII)
 _INT32 = 2**31 - 1
@@ -245,6 +246,13 @@ class Query:
             self._problems.append(FieldError(name, f"must be 1 to {most} printable characters"))
         return value
 
+    def required(self, name: str, most: int = 64) -> str:
+        """Return a parameter that must be there."""
+        value = self.text(name, most)
+        if value is None:
+            self._problems.append(FieldError(name, "is required"))
+        return value or ""
+
     def one_of(self, name: str, *words: str) -> str | None:
         """Return one of some words; None when it is left out."""
         value = self._query.get(name)
@@ -269,6 +277,23 @@ class Query:
             self._problems.append(FieldError(name, "must be a number from 0 to 1, such as 0.25"))
             return None
         return float(value)
+
+    def number(self, name: str, default: float) -> float:
+        """Return a number above 0; the default when it is left out."""
+        value = self._query.get(name)
+        if value is None:
+            return default
+        if not _NUMBER.fullmatch(value) or float(value) <= 0:
+            self._problems.append(FieldError(name, "must be a number above 0, such as 12 or 0.5"))
+            return default
+        return float(value)
+
+    def past(self, name: str, now_ms: int) -> int | None:
+        """Return an RFC 3339 time from 1970 until now as milliseconds UTC; None when it is left out."""
+        value = self.time(name)
+        if value is not None and not 0 <= value <= now_ms:
+            self._problems.append(FieldError(name, "must be between 1970 and now"))
+        return value
 
     def limit(self) -> int:
         """Return how many are wanted."""

@@ -10,13 +10,20 @@ from domain.common.events import EventBus
 from domain.common.health import HealthReport
 from domain.common.time import Clock
 from domain.common.unit_of_work import UnitOfWork
+from domain.decisions.scoring import ReadScores
+from domain.decisions.strategies import ChangeStrategy, CreateStrategy, ReadDecisions
 from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut
 from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
 from domain.identity.users import ChangeUser, CreateUser, FindUser
+from domain.intelligence.managing import ActivateModel, ReadModels, ReadSuggestions
+from domain.intelligence.reading_sentiment import ReadSentiment
+from domain.intelligence.scorecards import ReadScorecard
+from domain.intelligence.storing_news import ImportNews, ReadNews
 from domain.jobs.model import Artifact
 from domain.jobs.ports import JobTypes
 from domain.jobs.services import CancelJob, GetJob, ListJobs, PrepareJob, RetryJob, SubmitJobs
-from domain.signals.taking import ReadSignals, TakeSignal
+from domain.signals.model import Signal
+from domain.signals.taking import ReadSignals, Taken
 from domain.trading.accounts import ChangeAccount, CreateAccount, FindAccount, GetLimits, SetLimits
 from domain.trading.brokerage import Quote
 from domain.trading.changing import CancelOrder, ChangeOrder, DecideApproval, ResolveOrder
@@ -49,6 +56,7 @@ class TradingServices:
 
     Args:
         save_quotes: stores prices and tells every process.
+        newest_quotes: returns so many of the last quotes, the newest first.
         reauthenticate: checks a user's password; slow, so it is called through ``HttpState.logins``.
     """
 
@@ -71,15 +79,40 @@ class TradingServices:
     arm: Arm
     disarm: Disarm
     save_quotes: Callable[[Sequence[Quote]], None]
+    newest_quotes: Callable[[int], Sequence[Quote]]
     reauthenticate: Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class SignalServices:
-    """Use cases of signals."""
+    """Use cases of signals. ``take`` stores one and acts on it."""
 
-    take: TakeSignal
+    take: Callable[[Signal], Taken]
     read: ReadSignals
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionServices:
+    """Use cases of strategies and decisions."""
+
+    create: CreateStrategy
+    change: ChangeStrategy
+    read: ReadDecisions
+    scores: ReadScores
+
+
+@dataclass(frozen=True, slots=True)
+class IntelligenceServices:
+    """Use cases of models, suggestions, news and sentiment."""
+
+    models: ReadModels
+    activate: ActivateModel
+    scorecard: ReadScorecard
+    suggestions: ReadSuggestions
+    import_news: ImportNews
+    read_news: ReadNews
+    read_sentiment: ReadSentiment
     clock: Clock
 
 
@@ -90,6 +123,7 @@ class HttpServices:
     Args:
         artifact_path: the absolute path of an artifact of a job.
         events: opens a (read-only) unit of work whose outbox the WebSocket hub reads.
+        metrics: returns the metrics of this process as Prometheus reads them, text 0.0.4.
     """
 
     prepare_job: PrepareJob
@@ -103,10 +137,13 @@ class HttpServices:
     events: Callable[[], UnitOfWork]
     bus: EventBus
     health: HealthReport
+    metrics: Callable[[], bytes]
     version: str
     identity: IdentityServices
     trading: TradingServices
     signals: SignalServices
+    decisions: DecisionServices
+    intelligence: IntelligenceServices
 
 
 @dataclass(frozen=True, slots=True)

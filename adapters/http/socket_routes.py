@@ -139,7 +139,7 @@ class _Session:
 
     async def _subscribe(self, frame: frames.Subscribe, topic: str) -> None:
         wanted = {name: frozenset(values) for name, values in frame.filters.get(topic, {}).items()}
-        watched = self._client.subscriptions.keys() | self._client.resyncs.keys()
+        watched = self._client.subscriptions.keys() | self._client.resyncs.keys() | self._client.live.keys()
         if topic not in watched and len(watched) >= self._max_subscriptions:
             self._client.close(TOO_MANY, "too many subscriptions")
             return

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.http.live import Latest
 from adapters.http.services import HttpServices
-from domain.common.events import EVERYONE
+from domain.common.events import EVERYONE, PublishedEvent
 from domain.common.health import component_view
+from domain.decisions.model import TOPIC as DECISIONS
+from domain.decisions.model import DecisionFilter, decision_view
 from domain.identity.model import Principal, Scope
 from domain.jobs.events import TOPIC as JOB_UPDATES
 from domain.jobs.events import job_summary
@@ -16,8 +19,8 @@ from domain.jobs.model import JobFilter
 from domain.signals.model import TOPIC as TRADING_SIGNALS
 from domain.signals.model import SignalFilter, signal_view
 from domain.trading.records import OrderFilter
+from domain.trading.views import MARKET_DATA, order_updated, quote_of, quote_view
 from domain.trading.views import TOPIC as ORDER_UPDATES
-from domain.trading.views import order_updated
 
 SYSTEM_STATUS = "system_status"
 SNAPSHOT_SIZE = 100
@@ -34,6 +37,8 @@ class Topic:
         snapshot: the state now, as items shaped like the data of events; may block.
         filters: names of data fields that clients may filter by.
         scope: what one must be allowed to do; None lets everyone who is known watch.
+        latest: makes what clients see of an event where only the newest word on each key counts; such events are
+            not logged and have no place in a stream.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Topic:
     snapshot: Callable[[str], Items]
     filters: frozenset[str] = field(default_factory=frozenset)
     scope: Scope | None = None
+    latest: Callable[[PublishedEvent], Latest] | None = None
 
     def allows(self, principal: Principal) -> bool:
         """Return whether someone may watch."""
@@ -64,6 +70,13 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
     def newest_signals(user_id: str) -> Items:
         found, _ = services.signals.read.page(SignalFilter(user_id), before_id=None, limit=SNAPSHOT_SIZE)
         return [signal_view(signal) for signal in found]
+
+    def newest_decisions(user_id: str) -> Items:
+        found, _ = services.decisions.read.page(DecisionFilter(user_id), before_id=None, limit=SNAPSHOT_SIZE)
+        return [decision_view(decision) for decision in found]
+
+    def newest_quotes(_user_id: str) -> Items:
+        return [quote_view(quote) for quote in services.trading.newest_quotes(SNAPSHOT_SIZE)]
 
     def components(_user_id: str) -> Items:
         return [component_view(component) for component in services.health.all()]
@@ -89,6 +102,21 @@ def topics_of(services: HttpServices) -> Mapping[str, Topic]:
             snapshot=newest_signals,
             filters=frozenset({"symbol", "source", "pattern", "status"}),
             scope=Scope.SIGNALS_READ,
+        ),
+        Topic(
+            DECISIONS,
+            audience=lambda user_id: user_id,
+            snapshot=newest_decisions,
+            filters=frozenset({"symbol", "strategy", "action", "status"}),
+            scope=Scope.SIGNALS_READ,
+        ),
+        Topic(
+            MARKET_DATA,
+            audience=lambda _user_id: EVERYONE,
+            snapshot=newest_quotes,
+            filters=frozenset({"symbol"}),
+            scope=Scope.ORDERS_READ,
+            latest=lambda event: Latest.of(event.data["symbol"], event.time_ms, quote_view(quote_of(event.data))),
         ),
         Topic(SYSTEM_STATUS, audience=lambda _user_id: EVERYONE, snapshot=components),
     ]

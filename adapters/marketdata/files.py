@@ -15,8 +15,8 @@ from adapters.marketdata.faults import Faults
 from adapters.marketdata.numbers import numbers_of
 from adapters.marketdata.sources import MAX_BYTES, Loaded, format_of, open_source
 from adapters.marketdata.times import DateOrder, TimeRules, times_of
-from adapters.marketdata.zones import zone_named
 from domain.common.errors import Invalid
+from domain.common.zones import zone_named
 from domain.market.model import Bars, Timeframe
 from domain.market.services import check_timeframe, guess_timeframe
 from domain.market.validation import Rows, broken_rows, check_bars, invalid_rows

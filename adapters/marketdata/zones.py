@@ -6,25 +6,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from domain.common.errors import FieldError, Invalid
 from domain.market.model import TimeColumn
 from domain.market.validation import Mask
-
-
-def zone_named(name: str) -> ZoneInfo:
-    """Return the zone of an IANA name such as ``Asia/Kolkata``.
-
-    Raises:
-        Invalid: code ``unknown_timezone``.
-    """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise Invalid(
-            f"{name[:40]!r} is not a time zone; use an IANA name such as Asia/Kolkata",
-            code="unknown_timezone",
-            errors=[FieldError("timezone", "not an IANA time zone name")],
-        ) from None
 
 
 def local_to_utc(local: TimeColumn, zone: ZoneInfo) -> tuple[TimeColumn, Mask]:

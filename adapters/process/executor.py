@@ -9,14 +9,17 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 
 from adapters.process.wire import job_to_json, outcome_from_json, receive, send
+from domain.engines.calls import EngineCalls, read_calls
 from domain.jobs.model import Canceled, Crashed, Failed, JobTypeInfo, LeaseLost, Outcome, Released
 from domain.jobs.ports import Lease
 
 log = logging.getLogger(__name__)
+
+TakeCalls = Callable[[Sequence[EngineCalls]], None]
 
 _TURN_S = 0.2
 _JOBS_PER_CHILD = 200
@@ -28,9 +31,11 @@ class Child:
     Args:
         argv: the command; the number of its socket's file descriptor is appended.
         env: its environment.
+        take_calls: is told the calls to engines that it has counted.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], take_calls: TakeCalls) -> None:
+        self._take_calls = take_calls
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -96,6 +101,8 @@ class Child:
         if "progress" in message:
             fraction, text = message["progress"]
             lease.report(fraction, text)
+        if "engine_calls" in message:
+            self._take_calls(read_calls(message["engine_calls"]))
         if "outcome" in message:
             return outcome_from_json(message["outcome"])
         return None
@@ -116,12 +123,17 @@ class ProcessExecutor:
         argv: the command that starts a child.
         env: its environment.
         grace_s: how long a canceled job may take to stop by itself before it is killed, seconds.
+        take_calls: is told the calls to engines that a child has counted when its job ends. Those of a child that is
+            killed are lost.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], grace_s: float) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], grace_s: float, take_calls: TakeCalls = lambda calls: None
+    ) -> None:
         self._argv = argv
         self._env = env
         self._grace_s = grace_s
+        self._take_calls = take_calls
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._lock = threading.Lock()
@@ -155,7 +167,7 @@ class ProcessExecutor:
                 if child.alive:
                     self._busy.add(child)
                     return child
-        child = Child(self._argv, self._env)
+        child = Child(self._argv, self._env, self._take_calls)
         with self._lock:
             self._busy.add(child)
             closed = self._closed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,7 +20,7 @@ from domain.jobs.model import (
     Released,
     Succeeded,
 )
-from domain.research.model import BacktestResult
+from domain.jobs.records import RECORD_NAMES, RECORD_TYPES
 
 _PLAIN: dict[str, type[Canceled | Released | LeaseLost]] = {
     "canceled": Canceled,
@@ -63,7 +63,8 @@ def job_from_json(data: dict[str, Any]) -> Job:
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     """Return an outcome as JSON types."""
     if isinstance(outcome, Succeeded):
-        return {"kind": "succeeded", **asdict(outcome)}
+        records = [[RECORD_NAMES[type(record)], asdict(record)] for record in outcome.records]
+        return {"kind": "succeeded", **asdict(replace(outcome, records=())), "records": records}
     if isinstance(outcome, Failed):
         text = outcome.error.encode("utf-8", "replace").decode()  # job code may put anything into an error
         return {"kind": "failed", **asdict(outcome), "error": text}
@@ -80,7 +81,7 @@ def outcome_from_json(data: dict[str, Any]) -> Outcome:
         return Succeeded(
             result=data["result"],
             artifacts=tuple(Artifact(**item) for item in data["artifacts"]),
-            records=tuple(BacktestResult(**item) for item in data["records"]),
+            records=tuple(RECORD_TYPES[name](**item) for name, item in data["records"]),
             children=tuple(NewJob(**item) for item in data["children"]),
         )
     if kind == "failed":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
@@ -18,7 +19,9 @@ from domain.common.errors import AITraderError, Unavailable
 log = logging.getLogger(__name__)
 
 DEAD = "signals:dead"
+GROUP = "aitrader"
 _MOST_DEAD = 10_000
+_MOST_LAG = 10_000
 _BATCH = 64
 _CLAIM_EVERY_S = 15.0
 _REASON_LENGTH = 300
@@ -46,7 +49,7 @@ class SignalStream:
         take: Callable[[Mapping[str, str]], None],
         *,
         idle_ms: int = 60_000,
-        group: str = "aitrader",
+        group: str = GROUP,
     ) -> None:
         self._client = client
         self._stream = stream
@@ -144,3 +147,35 @@ class SignalStream:
         log.warning("a signal was refused", extra={"entry": entry_id.decode(), "reason": reason[:_REASON_LENGTH]})
         kept: dict[Any, Any] = {**fields, b"reason": reason[:_REASON_LENGTH].encode(), b"entry": entry_id}
         self._client.xadd(DEAD, kept, maxlen=_MOST_DEAD, approximate=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in a stream.
+
+    ``lag``: entries that nobody has read yet; 10,000 means that many or more. ``pending``: entries that were read and
+    are not acknowledged. ``dead``: refused ones that are kept.
+    """
+
+    lag: int
+    pending: int
+    dead: int
+
+
+def backlog(client: redis.Redis, stream: str, group: str = GROUP) -> Backlog:
+    """Return what waits in a stream for a group.
+
+    Raises:
+        Unavailable: Redis does not answer.
+    """
+    try:
+        groups = client.xinfo_groups(stream) if client.exists(stream) else []
+        dead = client.xlen(DEAD)
+        mine = next((item for item in groups if item["name"] == group.encode()), None)
+        if mine is None:
+            return Backlog(0, 0, dead)
+        # Redis 6 does not tell the lag, and Redis 7 not always.
+        unread = client.xrange(stream, min=f"({mine['last-delivered-id'].decode()}", count=_MOST_LAG)
+    except redis.RedisError as error:
+        raise Unavailable(f"Redis does not answer: {error}", code="redis_down") from error
+    return Backlog(len(unread or ()), mine["pending"], dead)

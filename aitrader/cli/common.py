@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ import click
 from domain.common.errors import Invalid
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from aitrader.container import Container
     from aitrader.plugin_host import PluginHost
     from domain.identity.model import User
@@ -65,6 +68,15 @@ def print_options(title: str, schema: dict[str, Any]) -> None:
 def say(text: str) -> None:
     """Tell a person something, on stderr."""
     click.echo(text, err=True)
+
+
+def progress_bar() -> AbstractContextManager[Progress]:
+    """Return a progress bar on stderr; it draws nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def parse_time(text: str) -> int:
@@ -129,13 +141,18 @@ def client() -> Container:
     return client_application()
 
 
-def bar_store() -> BarStore:
-    """Return the market data store of the settings."""
+def local_container() -> Container:
+    """Return the container of a command that needs no database."""
     from aitrader.bootstrap import build
     from aitrader.settings import load_settings
 
     quiet_logging()
-    store: BarStore = build(load_settings()).bars()
+    return build(load_settings())
+
+
+def bar_store() -> BarStore:
+    """Return the market data store of the settings."""
+    store: BarStore = local_container().bars()
     return store
 
 
@@ -182,11 +199,7 @@ def named(pairs: Sequence[str]) -> dict[str, str]:
 
 def plugin_host() -> PluginHost:
     """Return the plugins of this installation; needs no database."""
-    from aitrader.bootstrap import build
-    from aitrader.settings import load_settings
-
-    quiet_logging()
-    host: PluginHost = build(load_settings()).plugin_host()
+    host: PluginHost = local_container().plugin_host()
     return host
 
 

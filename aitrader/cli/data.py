@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aitrader.cli.common import bar_store, parse_time, print_json, print_table
+from aitrader.cli.common import bar_store, parse_time, print_json, print_table, progress_bar
 from domain.common.errors import FieldError, Invalid
 from domain.common.time import rfc3339
 from domain.market.model import Bars, Dataset, Session, Timeframe, parse_symbol
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from adapters.marketdata.files import ImportedFile
 
 _TIMEFRAMES = click.Choice([timeframe.value for timeframe in Timeframe])
@@ -171,7 +168,7 @@ def _read_files(files: tuple[Path, ...], options: dict[str, Any]) -> list[Import
     from adapters.marketdata.files import read_bars_file
 
     read = []
-    with _progress() as progress:
+    with progress_bar() as progress:
         for path in progress.track(files, description="Reading"):
             try:
                 read.append(
@@ -187,14 +184,6 @@ def _read_files(files: tuple[Path, ...], options: dict[str, Any]) -> list[Import
                 _tell_rows(path, problem)
                 raise
     return read
-
-
-def _progress() -> AbstractContextManager[Progress]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def _tell_rows(path: Path, problem: Invalid) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +45,7 @@ RUNS: list[tuple[str, str, dict[str, Any]]] = [
             "slippage_bps": 0.5,
         },
     ),
-    ("S&P 500, candlestick patterns", "pattern_scan", {"symbols": ["INDEX:SPX"], "start": "2018-01-01"}),
+    ("S&P 500, patterns", "pattern_scan", {"symbols": ["INDEX:SPX"], "start": "2018-01-01", "plots": 3}),
 ]
 
 
@@ -61,16 +59,17 @@ RUNS: list[tuple[str, str, dict[str, Any]]] = [
 )
 @json_option
 def demo(output: Path, as_json: bool) -> None:
-    """Import the shipped prices, run backtests and a pattern scan as jobs, and draw the equity.
+    """Import the shipped prices, run backtests and a pattern scan as jobs, and draw charts.
 
     Works beside a running `aitrader up`, or on its own.
     """
     from adapters.marketdata.samples import install_samples
+    from aitrader.cli.watching import some_worker
 
     container = client()
     install_samples(container.bars())
     say("market data: S&P 500 and MSFT daily, EUR/USD hourly (shipped with AITrader)")
-    with _some_worker(container):
+    with some_worker(container, "demo"):
         jobs = _run(container, _submit(container))
     if as_json:
         print_json({"items": [_summary(job, output, container) for job in jobs]})
@@ -88,25 +87,6 @@ def _submit(container: Container) -> list[tuple[str, str]]:
         (title, container.submit_job()(NewJob(user_id=user_id, job_type=kind, payload=payload)).job.id)
         for title, kind, payload in RUNS
     ]
-
-
-@contextlib.contextmanager
-def _some_worker(container: Container) -> Iterator[None]:
-    """Use the worker that is running, or be one for the while."""
-    from aitrader.bootstrap import Application
-
-    with container.read_work() as work:
-        alive = [row for row in work.workers.alive(20_000) if row["role"] in ("up", "worker")]
-    if alive:
-        say(f"using the running {alive[0]['role']} (pid {alive[0]['pid']})")
-        yield
-        return
-    application = Application(container.settings(), role="demo", works=True)
-    application.start()
-    try:
-        yield
-    finally:
-        application.stop(drain_s=0.0)
 
 
 def _run(container: Container, submitted: list[tuple[str, str]]) -> list[Job]:
@@ -167,9 +147,9 @@ def _print(jobs: list[Job], output: Path, container: Container) -> None:
     for job in jobs:
         if job.job_type == "pattern_scan" and job.result:
             found = sum(report["total"] for report in job.result["results"])
-            click.echo(f"pattern scan: {found} candlestick patterns in INDEX:SPX since 2018")
+            click.echo(f"pattern scan: {found} patterns in INDEX:SPX since 2018")
     for chart in charts:
-        click.echo(f"equity chart: {chart}")
+        click.echo(f"chart: {chart}")
     click.echo("in-sample results on the shipped history; they say nothing about the future")
 
 

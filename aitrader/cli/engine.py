@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from aitrader.cli.common import json_option, plugin_host, print_json, print_options, say, settings_named
+from aitrader.cli.common import (
+    json_option,
+    local_container,
+    plugin_host,
+    print_json,
+    print_options,
+    say,
+    settings_named,
+)
 
 
 @click.group(epilog="Example: aitrader engine serve mock-mcp --port 9000")
@@ -54,7 +62,8 @@ def serve(name: str, host: str, port: int | None, options: tuple[str, ...]) -> N
     from aitrader.engine_host import run_engine
     from aitrader.shutdown import Shutdown
 
-    server = plugin_host().engines.get(name.replace("-", "_"))
+    container = local_container()
+    server = container.plugin_host().engines.get(name.replace("-", "_"))
     shutdown = Shutdown()
     shutdown.install()
 
@@ -63,7 +72,7 @@ def serve(name: str, host: str, port: int | None, options: tuple[str, ...]) -> N
         say(f"{server.title} at {url}; Ctrl-C stops")
 
     wanted = server.default_port if port is None else port
-    run_engine(server, host, wanted, settings_named(options), shutdown, ready)
+    run_engine(server, host, wanted, settings_named(options), shutdown, ready, container.intelligence.server_tools())
     raise click.exceptions.Exit(shutdown.exit_code)
 
 

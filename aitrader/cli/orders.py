@@ -146,7 +146,7 @@ def _settled(container: Container, order: Order) -> Order:
 
 def _sentence(order: Order) -> str:
     done = f"{order.filled_quantity:f} of {order.quantity:f} filled"
-    at = "" if order.average_price is None else f" at {order.average_price:f}"
+    at = "" if order.average_price is None else f" at {_rounded(order.average_price)}"
     why = f": {order.reason}" if order.reason else ""
     return f"{order.status}, {done}{at}{why}"
 
@@ -200,7 +200,7 @@ def _row(order: Order) -> list[str]:
         f"{order.quantity:f}",
         order.symbol,
         order.type.value,
-        "" if price is None else f"{price:f}",
+        "" if price is None else _rounded(price),
         order.status.value,
         f"{order.filled_quantity:f}",
         order.reason_code or "",
@@ -289,6 +289,11 @@ def resolve(order_id: str, yes: bool, as_json: bool) -> None:
 
     confirm("You looked at the broker, and the order is not there", "not there", yes)
     _show(client().resolve_order()(parse_id(order_id), None, actor=actor()), as_json)
+
+
+def _rounded(price: Decimal) -> str:
+    """Return a price for people: the average of several fills goes on without end."""
+    return format(round(price, 8).normalize(), "f")
 
 
 def _show(order: Order, as_json: bool) -> None:

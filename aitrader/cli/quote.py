@@ -19,9 +19,9 @@ def quote(
     symbol: str, price: str | None, bid: str | None, ask: str | None, volume: str | None, as_json: bool
 ) -> None:
     """Show the last price of a symbol, or push one: paper orders trade on it."""
-    from aitrader.quotes import quote_view
     from domain.market.model import parse_symbol
     from domain.trading.brokerage import Quote
+    from domain.trading.views import quote_view
 
     container = client()
     name = parse_symbol(symbol)

@@ -56,7 +56,10 @@ def list_signals(
         say("none yet; programs send them with POST /signals")
 
 
-@signals.command(epilog="Example: aitrader signals send NSE:INFY 0.6 --pattern my_idea")
+@signals.command(
+    epilog="Example: aitrader signals send NSE:INFY -0.6 --pattern my_idea",
+    context_settings={"ignore_unknown_options": True},  # a score below zero is no option
+)
 @click.argument("symbol")
 @click.argument("score", type=click.FloatRange(-1, 1))
 @click.option("--pattern", default="manual", show_default=True)
@@ -71,9 +74,29 @@ def send(symbol: str, score: float, pattern: str, signal_id: str | None, as_json
     container = client()
     data = {"id": signal_id or new_id(), "symbol": symbol, "score": score, "pattern": pattern}
     sender = Sender(local_user(container), actor(), container.clock().now_ms())
-    taken = container.take_signal()(parse_signal(data, sender))
+    taken = container.act_on_signal()(parse_signal(data, sender))
     if as_json:
         print_json(signal_view(taken.signal))
         return
     click.echo(taken.signal.id)
     say("stored" if taken.created else "it was there before; nothing changed")
+
+
+@signals.command(epilog="Example: REDIS_URL=redis://localhost:6379/0 aitrader signals backlog --json")
+@json_option
+def backlog(as_json: bool) -> None:
+    """Show how many signals of the Redis stream wait: not read yet, read but not stored yet, and refused ones."""
+    from dataclasses import asdict
+
+    from domain.common.errors import Invalid
+
+    container = client()
+    if container.settings().redis_url is None:
+        raise Invalid("there is no stream of signals without REDIS_URL", code="redis_url_missing")
+    found = asdict(container.signals_waiting()())
+    if as_json:
+        print_json(found)
+        return
+    print_table(["not read", "not stored", "refused"], [[str(found[name]) for name in ("lag", "pending", "dead")]])
+    if found["dead"]:
+        say("why they were refused: redis-cli XREVRANGE signals:dead + - COUNT 5")

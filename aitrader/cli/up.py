@@ -61,6 +61,8 @@ def banner(settings: Settings, url: str) -> Iterator[str]:
     if settings.docs:
         yield f"  Docs    {url}/docs"
     yield f"  Data    {settings.data_dir} ({storage}, {queue})"
+    if settings.feed != "off":
+        yield f"  Feed    {settings.feed} (watch: aitrader decisions list)"
     yield "  Next    aitrader demo      (in another terminal: real backtests on the shipped prices)"
     yield "  Stop    Ctrl-C"
 

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import click
 
 from aitrader.cli.common import print_json_line, say
 from aitrader.container import Container
 from domain.jobs.events import job_summary
-from domain.jobs.model import Job, JobState
+from domain.jobs.model import Job, JobState, NewJob
 
 _EVERY_S = 0.1
+_ALIVE_MS = 20_000
+
+
+@contextlib.contextmanager
+def some_worker(container: Container, role: str = "cli") -> Iterator[None]:
+    """Use the worker that is running, or be one for the while."""
+    from aitrader.bootstrap import Application
+
+    with container.read_work() as work:
+        alive = [row for row in work.workers.alive(_ALIVE_MS) if row["role"] in ("up", "worker")]
+    if alive:
+        say(f"using the running {alive[0]['role']} (pid {alive[0]['pid']})")
+        yield
+        return
+    application = Application(container.settings(), role=role, works=True)
+    application.start()
+    try:
+        yield
+    finally:
+        application.stop(drain_s=0.0)
+
+
+def run_job(container: Container, user_id: str, job_type: str, payload: Mapping[str, Any]) -> Job:
+    """Submit a job and watch it to its end, by the worker that is running or as one.
+
+    Raises:
+        Invalid: the payload is off schema.
+        click.exceptions.Exit: it did not succeed; why was told.
+    """
+    job_id = container.submit_job()(NewJob(user_id=user_id, job_type=job_type, payload=payload)).job.id
+    with some_worker(container):
+        job = watch_job(container, job_id, as_json=False)
+    if job.status is not JobState.SUCCEEDED:
+        say(f"error: {job.error or job.status}")
+        raise click.exceptions.Exit(1)
+    return job
 
 
 def changes(container: Container, job_id: str) -> Iterator[Job]:

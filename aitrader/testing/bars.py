@@ -1,8 +1,9 @@
-"""Bars without files: a store in memory and a generator of random prices."""
+"""Bars without files: a store in memory, random prices, and prices drawn by hand."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,23 @@ def random_bars(n: int, seed: int = 0, timeframe: Timeframe = Timeframe.D1, *, s
     volume = random.integers(1_000, 1_000_000, n).astype(np.float64)
     time = _START_MS + np.arange(n, dtype=np.int64) * timeframe.ms
     return Bars(time, opened, high, low, close, volume)
+
+
+def bars_through(
+    turns: Sequence[tuple[int, float]], timeframe: Timeframe = Timeframe.D1, *, wick: float = 0.25
+) -> Bars:
+    """Return bars whose closes go straight from one turning point to the next, to draw a pattern by hand.
+
+    Args:
+        turns: (number of the bar, close), from bar 0 on, ascending.
+        wick: how far each bar reaches above its open and close, and below.
+    """
+    places, prices = zip(*turns, strict=True)
+    close = np.interp(np.arange(places[-1] + 1), places, prices)
+    opened = np.concatenate((close[:1], close[:-1]))
+    time = _START_MS + np.arange(len(close), dtype=np.int64) * timeframe.ms
+    high, low = np.maximum(opened, close) + wick, np.minimum(opened, close) - wick
+    return Bars(time, opened, high, low, close, np.ones(len(close)))
 
 
 def _frozen(column: NDArray[Any]) -> NDArray[Any]:

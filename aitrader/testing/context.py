@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from domain.common.errors import NotFound
-from domain.jobs.model import JobCanceled
+from domain.intelligence.inference import InferenceEngine
+from domain.intelligence.news import StoredSentiment
+from domain.intelligence.ports import AccountWorths, ModelShelf
+from domain.intelligence.sentiment import SentimentEngine
+from domain.jobs.model import JobCanceled, Record
 from domain.market.ports import BarStore
-from domain.research.model import BacktestResult
+from domain.pipeline.replay import ReplayResult, ReplaySpec
 from domain.research.ports import Strategy
 
 
@@ -27,11 +31,17 @@ class FakeJobContext:
     attempt: int = 1
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("job"))
     reports: list[tuple[float, str]] = field(default_factory=list)
-    records: list[BacktestResult] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     artifacts: dict[str, str] = field(default_factory=dict)
     strategies: dict[str, Strategy] = field(default_factory=dict)
     children: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     checks: int = 0
+    now_ms: int = 1_700_000_000_000
+    shelf: ModelShelf | None = None
+    inference_engine: InferenceEngine | None = None
+    text_engine: SentimentEngine | None = None
+    scored: StoredSentiment | None = None
+    worths: AccountWorths | None = None
 
     @property
     def bars(self) -> BarStore:
@@ -39,12 +49,53 @@ class FakeJobContext:
         assert self.store is not None, "give FakeJobContext a store"
         return self.store
 
+    @property
+    def models(self) -> ModelShelf:
+        """The shelf given to the fake."""
+        assert self.shelf is not None, "give FakeJobContext a shelf"
+        return self.shelf
+
+    @property
+    def inference(self) -> InferenceEngine:
+        """The inference engine given to the fake."""
+        assert self.inference_engine is not None, "give FakeJobContext an inference_engine"
+        return self.inference_engine
+
+    @property
+    def sentiment_engine(self) -> SentimentEngine:
+        """The sentiment engine given to the fake."""
+        assert self.text_engine is not None, "give FakeJobContext a text_engine"
+        return self.text_engine
+
+    @property
+    def sentiment(self) -> StoredSentiment:
+        """The scored texts given to the fake."""
+        assert self.scored is not None, "give FakeJobContext scored texts"
+        return self.scored
+
+    @property
+    def accounts(self) -> AccountWorths:
+        """The accounts given to the fake."""
+        assert self.worths is not None, "give FakeJobContext worths"
+        return self.worths
+
     def strategy(self, name: str) -> Strategy:
         """Return the strategy given to the fake under this name; raise NotFound as the real one does."""
         if name not in self.strategies:
             known = ", ".join(sorted(self.strategies)) or "none"
             raise NotFound(f"there is no strategy {name[:64]!r}; known: {known}", code="unknown_strategy")
         return self.strategies[name]
+
+    def replay(self, spec: ReplaySpec, first: float, last: float) -> ReplayResult:
+        """Run a real replay over the store of the fake."""
+        from aitrader.bootstrap import ready
+        from aitrader.replaying import replay_bars
+        from aitrader.settings import load_settings
+
+        def progress(fraction: float, message: str) -> None:
+            self.progress(first + (last - first) * fraction, message)
+
+        return replay_bars(ready, load_settings(), spec, self.bars, progress)
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Remember the report."""
@@ -63,7 +114,7 @@ class FakeJobContext:
         self.artifacts[name] = media_type
         return self.directory / name
 
-    def record(self, row: BacktestResult) -> None:
+    def record(self, row: Record) -> None:
         """Remember the row."""
         self.records.append(row)
 

@@ -24,6 +24,7 @@ from aitrader.api import (
     JobContext,
     JobLeaseLost,
     JobType,
+    NotFound,
     Registry,
     Unavailable,
     hookimpl,
@@ -253,6 +254,21 @@ class Children(Noop):
         return done(context)
 
 
+class AskModel(Noop):
+    """Asks a model that is not there, and goes on."""
+
+    name = "probe_ask_model"
+    title = "Probe: a question to an engine"
+    isolation = Isolation.PROCESS
+    needs = ("inference",)
+
+    def run(self, context: JobContext, payload: Any) -> Any:
+        """Ask."""
+        with contextlib.suppress(NotFound):
+            context.inference.infer("nobody", {})
+        return done(context)
+
+
 def effect(name: str = "effect") -> BacktestResult:
     """Return the row that ``probe_record`` records."""
     return BacktestResult(
@@ -278,7 +294,7 @@ def _in_thread(probe: type[Noop]) -> Noop:
 def job_types() -> list[Noop]:
     """Return every probe."""
     both: tuple[type[Noop], ...] = (Cpu, Wait, Deadline, Fail, BadResult, Record, NoArtifact, Children)
-    only_in_a_process: tuple[type[Noop], ...] = (Sleep, Crash, Orphan)
+    only_in_a_process: tuple[type[Noop], ...] = (Sleep, Crash, Orphan, AskModel)
     return [Noop(), *(probe() for probe in (*both, *only_in_a_process)), *map(_in_thread, both)]
 
 

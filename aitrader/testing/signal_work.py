@@ -106,3 +106,24 @@ class SignalWorkContract:
         assert self.page(work, since_ms=NOW) == [items[2], items[1]]
         assert self.page(work, until_ms=NOW) == [items[0]]
         assert self.page(work, symbol="NSE:INFY", min_score=0.3, source="tests") == [items[1]]
+
+    def test_what_may_be_acted_on_still(self, work: Work) -> None:
+        items = [
+            signal(1, ttl_ms=10_000),
+            signal(2, time_ms=NOW - 70_000, received_at=NOW - 70_000),
+            signal(3, time_ms=NOW - 50_000, received_at=NOW + 20_000),
+            signal(4, symbol="NSE:TCS"),
+            signal(5, user_id="bob"),
+            signal(6, time_ms=NOW - 50_000, received_at=NOW - 50_000, source="other", score=-0.5),
+        ]
+        self.add(work, *items)
+
+        def alive(at: int, limit: int = 9) -> list[tuple[object, ...]]:
+            with work() as unit:
+                return [tuple(item)[:4] for item in unit.signals.alive("ann", "NSE:INFY", at, limit)]
+
+        first, last = ("tests", "ema_cross", 0.42, NOW), ("other", "ema_cross", -0.5, NOW - 50_000)
+        assert alive(NOW) == [last, first]
+        assert alive(NOW, 1) == [last]
+        assert alive(NOW + 10_000) == [last, first]
+        assert alive(NOW + 10_001) == []

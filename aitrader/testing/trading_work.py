@@ -370,3 +370,5 @@ class TradingWorkContract:
         with work() as unit:
             assert unit.quotes.get(["X", "Y"]) == [new]
             assert unit.quotes.get([]) == []
+            assert unit.quotes.newest(2) == [new]
+            assert unit.quotes.newest(0) == []

@@ -33,7 +33,7 @@ class HealthReport(Protocol):
         ...
 
     def all(self) -> list[ComponentHealth]:
-        """Return how our own parts are: ``db``, ``redis``, ``workers``."""
+        """Return how our own parts are: ``db``, ``redis``, ``workers``, ``feed``, ``signals``."""
         ...
 
     def services(self) -> list[ComponentHealth]:

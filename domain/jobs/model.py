@@ -8,6 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from domain.common.errors import AITraderError
+from domain.intelligence.models import Model
+from domain.intelligence.news import ScoredText
+from domain.intelligence.suggestions import Suggestion
+from domain.research.model import BacktestResult
 
 
 class JobState(StrEnum):
@@ -112,13 +116,17 @@ class JobFilter:
     created_before: int | None = None
 
 
+Record = BacktestResult | Model | Suggestion | ScoredText
+"""A row that a job may leave in SQL: stored in the transaction that ends it, once or not at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """The attempt ended well. ``records`` and ``children`` are stored in the same transaction as the state."""
 
     result: dict[str, Any]
     artifacts: tuple[Artifact, ...] = ()
-    records: tuple[object, ...] = ()
+    records: tuple[Record, ...] = ()
     children: tuple[NewJob, ...] = ()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from logging import Logger, LoggerAdapter
-from pathlib import Path
 from typing import Any, Protocol
 
 from domain.common.unit_of_work import UnitOfWork
+from domain.intelligence.work import ModelRepository, SentimentRepository, SuggestionRepository
+from domain.jobs.context import JobContext
 from domain.jobs.model import (
     Canceled,
     Ending,
@@ -20,80 +20,7 @@ from domain.jobs.model import (
     Outcome,
     Released,
 )
-from domain.market.ports import BarStore
 from domain.research.model import BacktestResult
-from domain.research.ports import Strategy
-
-
-class JobContext(Protocol):
-    """What a running job may use. Belongs to one attempt of one job; use it from the job's own thread."""
-
-    @property
-    def job_id(self) -> str:
-        """The id of the job."""
-        ...
-
-    @property
-    def user_id(self) -> str:
-        """The user whom the job belongs to."""
-        ...
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt this is, from 1."""
-        ...
-
-    @property
-    def logger(self) -> Logger | LoggerAdapter[Logger]:
-        """A logger that carries the job id."""
-        ...
-
-    @property
-    def bars(self) -> BarStore:
-        """The market data store. The job type must list ``bars`` in ``needs``."""
-        ...
-
-    def strategy(self, name: str) -> Strategy:
-        """Return a registered strategy.
-
-        Raises:
-            NotFound: no plugin registered it; the message lists what there is.
-        """
-        ...
-
-    def progress(self, fraction: float, message: str = "") -> None:
-        """Report how far the job is, 0…1; it never goes back within an attempt. Cheap: call it often.
-
-        Raises:
-            JobCanceled: cancel was requested.
-            JobLeaseLost: another worker owns the job now.
-        """
-        ...
-
-    def check(self) -> None:
-        """Stop here if the job should not go on.
-
-        Raises:
-            JobCanceled: cancel was requested.
-            JobLeaseLost: another worker owns the job now.
-        """
-        ...
-
-    def artifact(self, name: str, media_type: str) -> Path:
-        """Return the path to write a file to; it is published when the job succeeds.
-
-        Raises:
-            Invalid: the name is not a plain file name.
-        """
-        ...
-
-    def record(self, row: BacktestResult) -> None:
-        """Store a row in the transaction that ends the job: once, or not at all."""
-        ...
-
-    def enqueue(self, job_type: str, payload: Mapping[str, Any]) -> None:
-        """Submit a child job in the transaction that ends this one."""
-        ...
 
 
 class JobType(Protocol):
@@ -265,6 +192,21 @@ class JobsWork(UnitOfWork, Protocol):
     @property
     def backtest_results(self) -> BacktestResults:
         """Results of backtests."""
+        ...
+
+    @property
+    def models(self) -> ModelRepository:
+        """Models."""
+        ...
+
+    @property
+    def suggestions(self) -> SuggestionRepository:
+        """Suggestions."""
+        ...
+
+    @property
+    def sentiments(self) -> SentimentRepository:
+        """Scored texts."""
         ...
 
     @property

@@ -21,12 +21,13 @@ from domain.jobs.model import (
     JobState,
     LeaseLost,
     Outcome,
+    Record,
     Released,
     Succeeded,
 )
 from domain.jobs.ports import Executor, JobQueue, JobsWork, JobTypes
+from domain.jobs.records import store_record
 from domain.jobs.services import PrepareJob
-from domain.research.model import BacktestResult
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +105,9 @@ class EndJob:
         if not isinstance(outcome, Succeeded):
             return []
         for record in outcome.records:
-            if not isinstance(record, BacktestResult):
+            if not isinstance(record, Record):
                 raise Invalid(f"a job cannot record a {type(record).__name__}", code="unknown_record")
-            work.backtest_results.add(job, record)
+            store_record(work, job, record)
         children = [self.prepare(replace(child, user_id=job.user_id, parent_id=job.id)) for child in outcome.children]
         work.jobs.add(children)
         return children

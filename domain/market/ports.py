@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from domain.market.model import Bars, Dataset, Session, Timeframe
+from domain.market.ticks import Tick
+
+
+class StopSignal(Protocol):
+    """Says when to stop; ``threading.Event`` is one."""
+
+    def is_set(self) -> bool:
+        """Return whether to stop now."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is time to stop, or for so many seconds; return ``is_set()``."""
+        ...
+
+
+class MarketFeed(Protocol):
+    """Where ticks come from. ``name`` is the source that quotes name."""
+
+    name: str
+
+    def run(self, on_ticks: Callable[[Sequence[Tick]], None], stop: StopSignal) -> None:
+        """Hand ticks over, those of a symbol in the order of their times, until told to stop or at the end.
+
+        Called by one thread, which ``on_ticks`` runs in. Called again after an error, it goes on as well as it can.
+
+        Raises:
+            Unavailable: the source does not answer.
+            Invalid, NotFound: the source does not have what was asked of it.
+        """
+        ...
 
 
 class BarStore(Protocol):

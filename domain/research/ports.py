@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from domain.market.model import Bars, FloatColumn
+from domain.research.sentiment import Decay, SentimentAtBars
 
 
 class Strategy(Protocol):
@@ -26,3 +27,35 @@ class Strategy(Protocol):
             Invalid: the parameters contradict each other.
         """
         ...
+
+
+class SentimentStrategy(Strategy, Protocol):
+    """A strategy that also looks at what was written about the symbol.
+
+    Backtests call ``targets_with`` in the place of ``targets``, which has nothing to go by and should raise Invalid.
+    """
+
+    needs_sentiment: bool
+    """True. What lacks it, is an ordinary strategy."""
+
+    def decay(self, params: Any) -> Decay:
+        """Return how fast texts are to be forgotten."""
+        ...
+
+    def targets_with(self, bars: Bars, sentiment: SentimentAtBars, params: Any) -> FloatColumn:
+        """Return the target exposure after each bar's close, as ``targets`` does.
+
+        Args:
+            bars: n bars.
+            sentiment: as of the close of each bar: of texts that were available then or before.
+            params: of ``params_type``.
+
+        Raises:
+            Invalid: the parameters contradict each other.
+        """
+        ...
+
+
+def needs_sentiment(strategy: Strategy) -> TypeGuard[SentimentStrategy]:
+    """Return whether a strategy looks at sentiment."""
+    return bool(getattr(strategy, "needs_sentiment", False))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.common.events import Event
 from domain.common.time import rfc3339
 
 TOPIC = "trading_signals"
+MOST_TTL_MS = 86_400_000
 
 
 class SignalStatus(StrEnum):
@@ -52,6 +53,16 @@ class Signal:
         """Whether it came in time; one that came late is kept, and never acted on."""
         late = self.received_at > self.time_ms + self.ttl_ms
         return SignalStatus.EXPIRED if late else SignalStatus.TAKEN
+
+
+class AliveSignal(NamedTuple):
+    """What matters of a signal that may still be acted on."""
+
+    source: str
+    pattern: str
+    score: float
+    time_ms: int
+    signal_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from domain.common.errors import FieldError, Invalid
 from domain.common.ids import new_id
 from domain.common.time import to_ms
 from domain.market.model import parse_symbol
-from domain.signals.model import Signal
+from domain.signals.model import MOST_TTL_MS, Signal
 
 TTL_MS = 60_000
-MOST_TTL_MS = 86_400_000
 FUTURE_MS = 2_000
 MOST_META = 2048
 

@@ -20,9 +20,9 @@ VOLATILITY_BREAKOUT = "volatility_breakout"
 DONCHIAN_BREAKOUT = "donchian_breakout"
 PATTERNS = (EMA_CROSS, VWAP_DEVIATION, VOLUME_SPIKE, VOLATILITY_BREAKOUT, DONCHIAN_BREAKOUT)
 
-_DAY_MS = 86_400_000
-_CROSS_SCORE = 0.5
-_DONCHIAN_SCORE = 0.6
+DAY_MS = 86_400_000
+CROSS_SCORE = 0.5
+DONCHIAN_SCORE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class SymbolPatterns:
         self._slow += self._slow_weight * (price - self._slow)
         after = self._fast - self._slow
         if before * after < 0 and self._count > self._rules.slow:
-            found.append(PatternHit(EMA_CROSS, math.copysign(_CROSS_SCORE, after), after / price))
+            found.append(PatternHit(EMA_CROSS, math.copysign(CROSS_SCORE, after), after / price))
 
     def _volume(self, volume: float, change: float, found: list[PatternHit]) -> None:
         off = volume - self._mean_volume
@@ -160,7 +160,7 @@ class SymbolPatterns:
 
     def _vwap(self, price: float, volume: float, time_ms: int, found: list[PatternHit]) -> None:
         """Far from the day's volume-weighted price, prices are taken to come back."""
-        day = time_ms // _DAY_MS
+        day = time_ms // DAY_MS
         if day != self._day:
             self._day, self._sum_value, self._sum_volume = day, 0.0, 0.0
         self._sum_value += price * volume
@@ -179,9 +179,9 @@ class SymbolPatterns:
         highs, lows, oldest = self._highs, self._lows, self._count - self._channel
         if self._count > self._channel:
             if price > highs[0][1]:
-                found.append(PatternHit(DONCHIAN_BREAKOUT, _DONCHIAN_SCORE, price / highs[0][1] - 1))
+                found.append(PatternHit(DONCHIAN_BREAKOUT, DONCHIAN_SCORE, price / highs[0][1] - 1))
             elif price < lows[0][1]:
-                found.append(PatternHit(DONCHIAN_BREAKOUT, -_DONCHIAN_SCORE, price / lows[0][1] - 1))
+                found.append(PatternHit(DONCHIAN_BREAKOUT, -DONCHIAN_SCORE, price / lows[0][1] - 1))
         while highs and highs[-1][1] <= price:
             highs.pop()
         while lows and lows[-1][1] >= price:
@@ -214,39 +214,6 @@ class SymbolPatterns:
             ends = name in ("_highs", "_lows")
             setattr(loaded, name, deque((int(n), float(p)) for n, p in value) if ends else value)
         return loaded
-
-
-class PatternEngine:
-    """The patterns of many symbols. Not safe for threads.
-
-    Args:
-        rules: when a pattern is seen; the same for all symbols.
-    """
-
-    def __init__(self, rules: PatternRules | None = None) -> None:
-        self.rules = rules or PatternRules()
-        self._symbols: dict[str, SymbolPatterns] = {}
-
-    def on_tick(self, symbol: str, price: float, volume: float, time_ms: int) -> list[PatternHit]:
-        """Take a tick in and return what is seen now."""
-        known = self._symbols.get(symbol)
-        if known is None:
-            known = self._symbols[symbol] = SymbolPatterns(self.rules)
-        return known.update(price, volume, time_ms)
-
-    def __len__(self) -> int:
-        return len(self._symbols)
-
-    def dump(self) -> dict[str, Any]:
-        """Return the state of all symbols as JSON types."""
-        return {symbol: known.dump() for symbol, known in self._symbols.items()}
-
-    @classmethod
-    def load(cls, rules: PatternRules, state: Mapping[str, Any]) -> PatternEngine:
-        """Return what was dumped, under the same rules."""
-        engine = cls(rules)
-        engine._symbols = {symbol: SymbolPatterns.load(rules, known) for symbol, known in state.items()}
-        return engine
 
 
 def _squash(strength: float) -> float:

@@ -36,17 +36,25 @@ class TakeSignal:
             Invalid: it holds what looks like a secret.
             Unavailable: the database did not answer; sending it again is harmless.
         """
-        path = self.secret_in(signal.meta)
-        if path is not None:
-            errors = [FieldError(f"meta.{path}", "looks like a secret")]
-            detail = "the signal holds what looks like a secret; signals are stored and shown"
-            raise Invalid(detail, code="secret_in_signal", errors=errors)
+        self.check(signal)
         with self.unit_of_work() as work:
             if not work.signals.add(signal):
                 return Taken(work.signals.known(signal), created=False)
             work.outbox.add([signal_event(signal)])
             work.commit()
         return Taken(signal, created=True)
+
+    def check(self, signal: Signal) -> None:
+        """Check that a signal may be stored and shown.
+
+        Raises:
+            Invalid: it holds what looks like a secret.
+        """
+        path = self.secret_in(signal.meta)
+        if path is not None:
+            errors = [FieldError(f"meta.{path}", "looks like a secret")]
+            detail = "the signal holds what looks like a secret; signals are stored and shown"
+            raise Invalid(detail, code="secret_in_signal", errors=errors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from domain.common.unit_of_work import UnitOfWork
-from domain.signals.model import Signal, SignalFilter
+from domain.signals.model import AliveSignal, Signal, SignalFilter
 
 
 class SignalRepository(Protocol):
@@ -24,6 +24,10 @@ class SignalRepository(Protocol):
         """
         ...
 
+    def find(self, signal: Signal) -> Signal | None:
+        """Return the signal that was stored first under the user, source and id of another; None if there is none."""
+        ...
+
     def known(self, signal: Signal) -> Signal:
         """Return the signal that was stored first under the user, source and id of another.
 
@@ -34,6 +38,10 @@ class SignalRepository(Protocol):
 
     def page(self, wanted: SignalFilter, *, before_id: str | None, limit: int) -> Sequence[Signal]:
         """Return signals, the newest first, that came before ``before_id``."""
+        ...
+
+    def alive(self, user_id: str, symbol: str, at_ms: int, limit: int) -> Sequence[AliveSignal]:
+        """Return what came in time and may still be acted on, the newest first."""
         ...
 
 

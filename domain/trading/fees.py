@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any, Protocol
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from domain.common.errors import FieldError, Invalid
+from domain.trading.charges import Charges, FeeModel, rounded
+from domain.trading.fees_india import IndiaEquityFees
 from domain.trading.model import ZERO, Product, Side
 
-CENT = Decimal("0.01")
 _BPS = Decimal(10_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Charges:
-    """What one fill costs, in the account's currency, rounded to 0.01; ``total`` is the sum of ``parts``."""
-
-    parts: Mapping[str, Decimal] = field(default_factory=dict)
-
-    @property
-    def total(self) -> Decimal:
-        """The sum of the parts."""
-        return sum(self.parts.values(), ZERO)
-
-
-class FeeModel(Protocol):
-    """Says what a fill costs."""
-
-    def charges(
-        self, *, symbol: str, side: Side, product: Product | None, quantity: Decimal, price: Decimal, at: int
-    ) -> Charges:
-        """Return the charges of one fill; ``at`` is milliseconds UTC.
-
-        Raises:
-            Invalid: the model knows nothing of this exchange, product or time.
-        """
-        ...
-
-
-def rounded(value: Decimal) -> Decimal:
-    """Return money rounded to 0.01, half up."""
-    return value.quantize(CENT, ROUND_HALF_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +86,12 @@ def parse_fee_options(options: Mapping[str, Any]) -> FeeModel:
     return make(**{key: _number(key, options[key]) for key in names if key in options})
 
 
-def _india() -> FeeModel:
-    from domain.trading.fees_india import IndiaEquityFees
-
-    return IndiaEquityFees()
-
-
 _MODELS: dict[str, tuple[tuple[str, ...], Callable[..., FeeModel]]] = {
     "none": ((), NoFees),
     "flat": (("amount",), lambda amount=ZERO: FlatFee(amount)),
     "per_share": (("amount", "minimum", "maximum"), lambda amount=ZERO, **rest: PerShareFee(amount, **rest)),
     "bps": (("bps",), lambda bps=ZERO: BpsFee(bps)),
-    "india_equity": ((), _india),
+    "india_equity": ((), IndiaEquityFees),
 }
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from domain.common.errors import Invalid
 from domain.common.time import rfc3339
-from domain.trading.fees import Charges, rounded
+from domain.trading.charges import Charges, rounded
 from domain.trading.model import ZERO, Product, Side
 
 _PERCENT = Decimal("0.01")

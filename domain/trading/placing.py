@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from domain.common.errors import FieldError, Invalid
+from domain.common.errors import AITraderError, FieldError, Invalid
 from domain.common.failpoints import failpoint
 from domain.common.idempotency import Once, request_hash
 from domain.common.ids import new_id
@@ -87,7 +87,7 @@ class PlaceOrder:
             RiskRefused: the risk gate is against it; that is in the audit log, nothing else is changed.
         """
         new = replace(new, symbol=parse_symbol(new.symbol))
-        check_shape(new)
+        check_shape(new)  # before anything is looked up
         account = self.find_account(new.user_id, new.account, new.broker)
         try:
             return self._store(new, account.id, actor)
@@ -95,28 +95,50 @@ class PlaceOrder:
             self._audit_refusal(new, account, actor, refused)
             raise
 
+    def within(self, work: TradingWork, new: NewOrder, account: Account, *, actor: str) -> Placed:
+        """Check and store an order in a transaction of the caller's, who has locked the account and commits.
+
+        Raises:
+            Invalid: it contradicts itself, or the key was used for another request.
+            CapabilityMissing: the account's broker cannot do this.
+            RiskRefused: the risk gate is against it; nothing is changed.
+        """
+        check_shape(new)
+        order = self._order(new, account)
+        earlier = self._earlier(work, new, order.id)
+        if earlier is not None:
+            return Placed(earlier, created=False)
+        require_capabilities(order, _capabilities(work, account))
+        refusal, picture = self.gate.judge(work, account, order, allow_duplicate=new.allow_duplicate)
+        if refusal is not None:
+            raise RiskRefused(refusal)
+        order = replace(order, reference_price=unit_price(order, picture), version=1)
+        work.orders.add(order, actor=actor)
+        work.outbox.add([order_updated(order)])
+        work.audit.append(
+            time=order.created_at, actor=actor, action="order.place", subject=order.id, details=summary(order)
+        )
+        work.after_commit(lambda: self.wake(account.id))
+        return Placed(order, created=True)
+
+    def note_refusal(
+        self, work: TradingWork, new: NewOrder, account: Account, actor: str, refused: AITraderError
+    ) -> None:
+        """Say in the audit log, in a transaction of the caller's, that an order was refused."""
+        reason = str(refused.refusal) if isinstance(refused, RiskRefused) else refused.detail
+        details = {**_asked(new), "account": account.id, "refusal": reason}
+        work.audit.append(
+            time=self.clock.now_ms(), actor=actor, action="order.refuse", subject=account.id, details=details
+        )
+
     def _store(self, new: NewOrder, account_id: str, actor: str) -> Placed:
         with self.unit_of_work() as work:
-            account = work.accounts.lock(account_id)
-            order = self._order(new, account)
-            earlier = self._earlier(work, new, order.id)
-            if earlier is not None:
-                return Placed(earlier, created=False)
-            require_capabilities(order, _capabilities(work, account))
-            refusal, picture = self.gate.judge(work, account, order, allow_duplicate=new.allow_duplicate)
-            if refusal is not None:
-                raise RiskRefused(refusal)
-            order = replace(order, reference_price=unit_price(order, picture), version=1)
-            work.orders.add(order, actor=actor)
-            work.outbox.add([order_updated(order)])
-            work.audit.append(
-                time=order.created_at, actor=actor, action="order.place", subject=order.id, details=summary(order)
-            )
-            work.after_commit(lambda: self.wake(account_id))
-            failpoint("order.storing")
-            work.commit()
+            placed = self.within(work, new, work.accounts.lock(account_id), actor=actor)
+            if placed.created:
+                failpoint("order.storing")
+                work.commit()
         failpoint("order.stored")
-        return Placed(order, created=True)
+        return placed
 
     def _order(self, new: NewOrder, account: Account) -> Order:
         now, order_id = self.clock.now_ms(), new_id()
@@ -158,11 +180,8 @@ class PlaceOrder:
         return None if resource is None else work.orders.get(resource.removeprefix("order:"), new.user_id)
 
     def _audit_refusal(self, new: NewOrder, account: Account, actor: str, refused: RiskRefused) -> None:
-        details = {**_asked(new), "account": account.id, "refusal": str(refused.refusal)}
         with self.unit_of_work() as work:
-            work.audit.append(
-                time=self.clock.now_ms(), actor=actor, action="order.refuse", subject=account.id, details=details
-            )
+            self.note_refusal(work, new, account, actor, refused)
             work.commit()
 
 

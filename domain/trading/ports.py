@@ -243,6 +243,18 @@ class Broker(Protocol):
         ...
 
 
+class PriceSource(Protocol):
+    """What a broker with the capability ``market_data`` offers besides. Called from any thread."""
+
+    def prices(self, symbols: Sequence[str]) -> Sequence[Quote]:
+        """Return the last prices; ``volume`` is that of the whole trading day. What has none is left out.
+
+        Raises:
+            Unavailable: the broker did not answer, or nobody is logged in.
+        """
+        ...
+
+
 class BrokerType(Protocol):
     """A kind of broker. Registered by the hook ``aitrader_register_brokers``.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from domain.trading.model import Account, Fill, Order, Position
 from domain.trading.records import Arming, BrokerState, EquityPoint, OrderEvent, Switch
 
 TOPIC = "order_updates"
+MARKET_DATA = "market_data"
 
 
 def money(value: Decimal | None) -> str | None:
@@ -212,3 +214,29 @@ def equity_view(point: EquityPoint) -> dict[str, Any]:
         "unrealized_pnl": money(point.unrealized_pnl),
         "fees": money(point.fees),
     }
+
+
+def quote_view(quote: Quote) -> dict[str, Any]:
+    """Return a quote as JSON types, for people and programs."""
+    return {
+        "symbol": quote.symbol,
+        "price": money(quote.price),
+        "time": rfc3339(quote.time_ms),
+        "bid": money(quote.bid),
+        "ask": money(quote.ask),
+        "volume": money(quote.volume),
+        "source": quote.source or None,
+    }
+
+
+def quote_data(quote: Quote) -> dict[str, Any]:
+    """Return a quote as it goes from process to process; ``quote_of`` reads it."""
+    amounts = {name: money(getattr(quote, name)) for name in ("price", "bid", "ask", "volume")}
+    return {"symbol": quote.symbol, "time_ms": quote.time_ms, "source": quote.source, **amounts}
+
+
+def quote_of(data: Mapping[str, Any]) -> Quote:
+    """Return the quote that another process told."""
+    bid, ask, volume = (None if data[name] is None else Decimal(data[name]) for name in ("bid", "ask", "volume"))
+    price = Decimal(data["price"])
+    return Quote(data["symbol"], price, data["time_ms"], bid, ask, volume, source=data["source"])

@@ -299,6 +299,10 @@ class QuoteRepository(Protocol):
         """Return the quotes that are known."""
         ...
 
+    def newest(self, limit: int) -> Sequence[Quote]:
+        """Return the last quotes of so many symbols, the newest first."""
+        ...
+
     def save(self, quotes: Sequence[Quote]) -> None:
         """Insert or replace quotes; one older than what is there changes nothing."""
         ...

@@ -6,30 +6,24 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from numpy.typing import NDArray
 
 from aitrader.api import Bars, FloatColumn, drawdowns
 from plugins.backtest.engine import Simulation
 from plugins.backtest.trades import IntColumn
-
-PNG = "image/png"
+from plugins.figures import GAIN, LINE, LOSS, QUIET, new_figure, save
 
 _MAX_POINTS = 4000
 _MAX_MARKED_TRADES = 300
-_LINE, _HOLD, _LOSS, _GAIN = "#1f4e9e", "#9a9a9a", "#c0392b", "#1e8449"
 
 
 def write_chart(
     path: Path, title: str, currency: str, bars: Bars, simulation: Simulation, buy_and_hold: FloatColumn
 ) -> None:
     """Draw equity, buy and hold, trade markers and drawdown into a PNG of 1200 × 700 pixels."""
-    figure = Figure(figsize=(12, 7), dpi=100, layout="constrained")
-    # The canvas is named so that no display and no global state is needed.
-    FigureCanvasAgg(figure)
+    figure = new_figure()
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     times = bars.time.astype("datetime64[ms]")
     _draw_equity(top, times, simulation, buy_and_hold)
@@ -38,16 +32,16 @@ def write_chart(
     top.set_ylabel(f"Equity ({currency})")
     bottom.set_ylabel("Drawdown (%)")
     bottom.set_xlabel("Date (UTC)")
-    figure.savefig(path, format="png", metadata={"Software": ""})
+    save(figure, path)
 
 
 def _draw_equity(
     axes: Axes, times: NDArray[np.datetime64], simulation: Simulation, buy_and_hold: FloatColumn
 ) -> None:
     shown = visible_points(buy_and_hold)
-    axes.plot(times[shown], buy_and_hold[shown], color=_HOLD, linewidth=1.0, label="Buy and hold")
+    axes.plot(times[shown], buy_and_hold[shown], color=QUIET, linewidth=1.0, label="Buy and hold")
     shown = visible_points(simulation.equity)
-    axes.plot(times[shown], simulation.equity[shown], color=_LINE, linewidth=1.4, label="Strategy")
+    axes.plot(times[shown], simulation.equity[shown], color=LINE, linewidth=1.4, label="Strategy")
     _mark_trades(axes, times, simulation)
     axes.yaxis.set_major_formatter(FuncFormatter(_amount))
     axes.grid(alpha=0.25)
@@ -69,8 +63,8 @@ def _mark_trades(axes: Axes, times: NDArray[np.datetime64], simulation: Simulati
     # The exit of a reversal would hide the entry that it is, too.
     exits = np.setdiff1d(trades.exit_bar, simulation.fills.bar[simulation.fills.position != 0.0])
     marks: list[tuple[IntColumn, str, str, str]] = [
-        (_entries(simulation, 1), "^", _GAIN, "Long entry"),
-        (_entries(simulation, -1), "v", _LOSS, "Short entry"),
+        (_entries(simulation, 1), "^", GAIN, "Long entry"),
+        (_entries(simulation, -1), "v", LOSS, "Short entry"),
         (exits, "x", "black", "Exit to flat"),
     ]
     for bars, marker, color, label in marks:
@@ -90,7 +84,7 @@ def _entries(simulation: Simulation, side: int) -> IntColumn:
 def _draw_drawdown(axes: Axes, times: NDArray[np.datetime64], equity: FloatColumn) -> None:
     fractions = drawdowns(equity)
     shown = visible_points(fractions)
-    axes.fill_between(times[shown], 100.0 * fractions[shown], 0.0, color=_LOSS, alpha=0.35, linewidth=0.5)
+    axes.fill_between(times[shown], 100.0 * fractions[shown], 0.0, color=LOSS, alpha=0.35, linewidth=0.5)
     axes.yaxis.set_major_formatter(PercentFormatter())
     axes.grid(alpha=0.25)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]

@@ -21,6 +21,7 @@ from aitrader.api import (
     Metrics,
     Strategy,
     measure,
+    needs_sentiment,
     rfc3339,
 )
 from plugins.backtest.engine import Costs, Simulation, simulate
@@ -30,8 +31,10 @@ from plugins.backtest.payload import (
     BacktestReport,
     BuyAndHold,
     OpenPosition,
+    SentimentUsed,
     SymbolReport,
 )
+from plugins.backtest.sentiment import sentiment_of_bars
 
 _STEPS = ("reading bars", "simulating", "metrics", "writing")
 
@@ -55,6 +58,7 @@ class _Run:
     bars: Bars
     simulation: Simulation
     hold: Simulation
+    sentiment: SentimentUsed | None
 
 
 class BacktestJob(JobType):
@@ -67,7 +71,7 @@ class BacktestJob(JobType):
     isolation = Isolation.PROCESS
     max_attempts = 2
     deadline_s = 1800.0
-    needs = ("bars",)
+    needs = ("bars", "sentiment")
     example: Mapping[str, Any] = {
         "symbols": ["NASDAQ:AAPL"],
         "timeframe": "1d",
@@ -80,7 +84,8 @@ class BacktestJob(JobType):
         """Backtest each symbol; record one row and publish two tables and a chart per symbol.
 
         Raises:
-            NotFound: the strategy is not registered, or no bars are stored for a symbol.
+            NotFound: the strategy is not registered, or no bars, or none of the texts that it needs, are stored for
+                a symbol.
             Invalid: the parameters do not fit the strategy, no bar lies in the range, or the strategy
                 returned something else than exposures.
             JobCanceled: cancel was requested.
@@ -144,7 +149,7 @@ def _backtest(context: JobContext, plan: _Plan, symbol: str, stem: str, progress
     progress.next("reading bars")
     dataset, bars = _read(context, symbol, plan.payload)
     progress.next("simulating")
-    run = _simulate(plan, dataset, bars)
+    run = _simulate(context, plan, dataset, bars)
     progress.next("metrics")
     metrics = _metrics(run, run.simulation, plan.payload)
     hold = _metrics(run, run.hold, plan.payload)
@@ -168,11 +173,12 @@ def _read(context: JobContext, symbol: str, payload: BacktestPayload) -> tuple[D
     raise payload.no_bars(symbol, dataset)
 
 
-def _simulate(plan: _Plan, dataset: Dataset, bars: Bars) -> _Run:
+def _simulate(context: JobContext, plan: _Plan, dataset: Dataset, bars: Bars) -> _Run:
     import numpy as np
 
     payload = plan.payload
-    targets = np.asarray(plan.strategy.targets(bars, plan.params), dtype=np.float64)
+    wanted, sentiment = _targets(context, plan, dataset, bars)
+    targets = np.asarray(wanted, dtype=np.float64)
     if not payload.allow_short:
         targets = np.maximum(targets, 0.0)
     always: FloatColumn = np.ones(len(bars))
@@ -182,7 +188,19 @@ def _simulate(plan: _Plan, dataset: Dataset, bars: Bars) -> _Run:
         bars,
         simulate(bars, targets, cash=cash, costs=costs),
         simulate(bars, always, cash=cash, costs=costs),
+        sentiment,
     )
+
+
+def _targets(
+    context: JobContext, plan: _Plan, dataset: Dataset, bars: Bars
+) -> tuple[FloatColumn, SentimentUsed | None]:
+    strategy = plan.strategy
+    if not needs_sentiment(strategy):
+        return strategy.targets(bars, plan.params), None
+    decay = strategy.decay(plan.params)
+    sentiment, used = sentiment_of_bars(context.sentiment, dataset.symbol, bars, plan.payload.timeframe, decay)
+    return strategy.targets_with(bars, sentiment, plan.params), used
 
 
 def _metrics(run: _Run, simulation: Simulation, payload: BacktestPayload) -> Metrics:
@@ -199,7 +217,8 @@ def _metrics(run: _Run, simulation: Simulation, payload: BacktestPayload) -> Met
 
 def _write(context: JobContext, plan: _Plan, run: _Run, stem: str) -> list[str]:
     from plugins.backtest.artifacts import PARQUET, write_equity, write_trades
-    from plugins.backtest.charts import PNG, write_chart
+    from plugins.backtest.charts import write_chart
+    from plugins.figures import PNG
 
     names = [f"equity-{stem}.parquet", f"trades-{stem}.parquet", f"equity-{stem}.png"]
     write_equity(context.artifact(names[0], PARQUET), run.bars, run.simulation)
@@ -236,6 +255,7 @@ def _report(plan: _Plan, run: _Run, metrics: Metrics, hold: Metrics, artifacts: 
         ruined=simulation.ruined,
         open_position=_open_position(run),
         assumptions=_assumptions(plan.payload, run.dataset, metrics),
+        sentiment=run.sentiment,
         data_hash=bars.data_hash(),
         code_version=plan.code_version,
         artifacts=artifacts,

@@ -91,6 +91,16 @@ class OpenPosition(StrictModel):
     unrealized_pnl: Decimal = Field(description="Currency, after the costs so far, those of an exit not counted.")
 
 
+class SentimentUsed(StrictModel):
+    """What a strategy that looks at sentiment had to read. At a bar, texts available at its close or before count."""
+
+    texts: int = Field(description="Scored texts about the symbol, from the window before the first close on.")
+    bars: int = Field(description="Bars at whose close at least one text counted.")
+    half_life_hours: float
+    window_hours: float
+    data_hash: str = Field(description="SHA-256 over the times, scores and weights of the texts.")
+
+
 class SymbolReport(StrictModel):
     """The backtest of one symbol. Money is a decimal string."""
 
@@ -111,6 +121,7 @@ class SymbolReport(StrictModel):
     ruined: bool = Field(description="Equity reached zero or less; trading ended there.")
     open_position: OpenPosition | None
     assumptions: Assumptions
+    sentiment: SentimentUsed | None = Field(description="Null where the strategy does not look at it.")
     data_hash: str = Field(description="SHA-256 over the bars used.")
     code_version: str
     artifacts: list[str] = Field(description="Names of the files of this symbol.")

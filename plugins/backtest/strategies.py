@@ -1,4 +1,4 @@
-"""Three classic strategies. Value i of every result depends on bars 0…i only."""
+"""Three classic strategies, and one that reads. Value i of a result depends on what was known at bar i's close."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from aitrader.api import Bars, FloatColumn, Strategy
+from aitrader.api import (
+    Bars,
+    Decay,
+    FloatColumn,
+    Invalid,
+    SentimentAtBars,
+    SentimentStrategy,
+    Strategy,
+    decay_of,
+)
 
 Mask = NDArray[np.bool_]
 Direction = Literal["long_only", "long_short"]
@@ -120,7 +129,43 @@ class DonchianBreakout(Strategy):
         return _exposure(long, short, params.direction)
 
 
-STRATEGIES: tuple[Strategy, ...] = (SmaCross(), RsiMeanReversion(), DonchianBreakout())
+class SentimentParams(_Params):
+    """Parameters of ``sentiment_trend``."""
+
+    threshold: float = Field(
+        default=0.2, ge=0, le=1, description="How good (bad) the score must be to be long (short)."
+    )
+    min_weight: float = Field(
+        default=1.0, ge=0, le=1e6, description="How much must stand behind it; a new text counts 1 or less."
+    )
+    half_life_hours: float = Field(default=48.0, gt=0, le=87_600, description="After so long a text counts half.")
+    window_hours: float = Field(default=336.0, gt=0, le=87_600, description="After so long it counts no more.")
+
+
+class SentimentTrend(SentimentStrategy):
+    """Long while what was written about the symbol is good and enough, short (or flat) while it is bad and enough."""
+
+    name = "sentiment_trend"
+    title = "Sentiment trend"
+    params_type = SentimentParams
+    needs_sentiment = True
+
+    def decay(self, params: Any) -> Decay:
+        """Return the half-life and the window of the parameters."""
+        return decay_of(params.half_life_hours, params.window_hours)
+
+    def targets(self, bars: Bars, params: Any) -> FloatColumn:
+        """Refuse: prices alone say nothing here."""
+        raise Invalid("sentiment_trend needs sentiment besides bars", code="needs_sentiment")
+
+    def targets_with(self, bars: Bars, sentiment: SentimentAtBars, params: Any) -> FloatColumn:
+        """Return 1 above the threshold, −1 below its negative, 0 between and where too little was written."""
+        enough = sentiment.weight >= params.min_weight - _TIE
+        long = enough & (sentiment.score > params.threshold)
+        return _exposure(long, enough & (sentiment.score < -params.threshold), params.direction)
+
+
+STRATEGIES: tuple[Strategy, ...] = (SmaCross(), RsiMeanReversion(), DonchianBreakout(), SentimentTrend())
 
 
 def moving_average(values: FloatColumn, period: int) -> FloatColumn:

@@ -21,6 +21,7 @@ from aitrader.api import (
     Order,
     OrderType,
     Product,
+    Quote,
     SessionState,
     TimeInForce,
     Unavailable,
@@ -175,6 +176,10 @@ class Alpaca:
             margin_used=number(account, "initial_margin"),
             margin_available=number(account, "buying_power"),
         )
+
+    def prices(self, read: Read, symbols: Sequence[str], now: int) -> list[Quote]:
+        """Return nothing: `capabilities` offers no market data."""
+        return []
 
 
 def _refusal(error: dict[str, Any]) -> Result:

@@ -26,6 +26,7 @@ from aitrader.api import (
     NotSent,
     Order,
     OutcomeUnknown,
+    Quote,
     SessionState,
     Unavailable,
 )
@@ -170,6 +171,13 @@ class McpBroker:
     def balance(self) -> Balance:
         """Return the money."""
         return self._books().balance(self._read)
+
+    def prices(self, symbols: Sequence[str]) -> Sequence[Quote]:
+        """Return last prices, with the volume of the day."""
+        profile = self._books()
+        if not self._capabilities().market_data:
+            raise Unavailable("the server offers no tool for prices", code="broker_capability_missing")
+        return profile.prices(self._read, symbols, self._context.clock.now_ms())
 
     def listen(self, callback: Callable[[BrokerUpdate], None]) -> None:
         """Tell nothing: these servers say nothing by themselves."""

@@ -22,6 +22,7 @@ from aitrader.api import (
     Order,
     OrderType,
     Product,
+    Quote,
     SessionState,
     TimeInForce,
     Unavailable,
@@ -37,6 +38,7 @@ _LINK = re.compile(r"\]\((https?://[^\s)]+)\)")
 _LOGGED_IN = re.compile(r"already logged in as (.+?)[\s.]*$", re.IGNORECASE | re.MULTILINE)
 _LINK_MS = 25 * 60_000  # signed for 30 minutes
 _MOST_PAGES = 100
+_MOST_QUOTES = 500
 _EXCHANGES = ("NSE", "BSE", "MCX", "NFO", "BFO", "CDS", "BCD")
 
 _NO_MARKET = (
@@ -75,6 +77,7 @@ class Kite:
             place="place_order" not in lacking,
             modify="modify_order" not in lacking,
             cancel="cancel_order" not in lacking,
+            market_data="get_quotes" in tools,
             holdings="get_holdings" in tools,
             settle_ms=round(self._options.settle_seconds * 1000),
             schema_hash=schema_hash,
@@ -180,6 +183,15 @@ class Kite:
     def balance(self, read: Read) -> Balance:
         """Return the money of the equity segment."""
         return books.balance(entry(read("get_margins", {}), "the margins"))
+
+    def prices(self, read: Read, symbols: Sequence[str], now: int) -> list[Quote]:
+        """Return last prices, at most 500 symbols a call."""
+        found: list[Quote | None] = []
+        for first in range(0, len(symbols), _MOST_QUOTES):
+            wanted = list(symbols[first : first + _MOST_QUOTES])
+            answer = entry(read("get_quotes", {"instruments": wanted}), "the quotes")
+            found += [books.quote(entry(answer[name], name), name, now) for name in wanted if name in answer]
+        return [quote for quote in found if quote is not None]
 
     def _rows(self, read: Read, tool: str) -> Sequence[Any]:
         return entries(_pages(read, tool, {}), tool)

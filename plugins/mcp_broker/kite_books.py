@@ -16,6 +16,7 @@ from aitrader.api import (
     OrderState,
     OrderType,
     Product,
+    Quote,
     Side,
     TimeInForce,
 )
@@ -185,3 +186,21 @@ def instrument(item: Item) -> Instrument:
         name=str(item.get("name", "")),
         isin=item.get("isin") or None,
     )
+
+
+def quote(item: Item, symbol: str, now: int) -> Quote | None:
+    """Return a last price with the best of the depth; None for what never traded."""
+    last = price(item, "last_price")
+    if not last:
+        return None
+    traded = number(item, "volume") if item.get("volume") else None
+    bid, ask = (_best(item, side) for side in ("buy", "sell"))
+    at = values.moment(item, "last_trade_time") or values.moment(item, "timestamp") or now
+    return Quote(symbol, last, at, bid=bid, ask=ask, volume=traded, source="kite")
+
+
+def _best(item: Item, side: str) -> Decimal | None:
+    depth = item.get("depth")
+    steps = depth.get(side) if isinstance(depth, Mapping) else None
+    first = steps[0] if isinstance(steps, list) and steps else None
+    return (price(first, "price") or None) if isinstance(first, Mapping) else None

@@ -18,6 +18,7 @@ from aitrader.api import (
     Holding,
     Instrument,
     Order,
+    Quote,
     Unavailable,
 )
 from plugins.mcp_broker.calls import Answer
@@ -125,6 +126,10 @@ class Profile(Protocol):
 
     def balance(self, read: Read) -> Balance:
         """Return the money."""
+        ...
+
+    def prices(self, read: Read, symbols: Sequence[str], now: int) -> list[Quote]:
+        """Return last prices, with the volume of the day; those of unknown symbols are left out."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aitrader.api import AsgiApp, EngineServer, Registry, hookimpl
+from aitrader.api import AsgiApp, EngineServer, EngineTools, Registry, hookimpl
 from plugins.mock_mcp.options import MockOptions
 
 
@@ -17,7 +17,7 @@ class MockMcp(EngineServer):
     path = "/mcp"
     options_type = MockOptions
 
-    def app(self, options: Any) -> AsgiApp:
+    def app(self, options: Any, tools: EngineTools) -> AsgiApp:
         """Return the server over its ledger."""
         from plugins.mock_mcp.app import MockKite
 

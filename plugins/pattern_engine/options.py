@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from aitrader.api import PatternRules, StrictModel
+from aitrader.api import LIVE_CANDLESTICKS, Detector, LiveBars, PatternRules, StrictModel, Timeframe
 
 
 class PatternOptions(StrictModel):
@@ -27,10 +29,12 @@ class PatternOptions(StrictModel):
     spike: float = Field(4, gt=0, le=100, description="standard deviations of a volume spike")
     breakout: float = Field(4, gt=0, le=100, description="standard deviations of a volatility breakout")
     cooldown_ms: int = Field(60_000, ge=0, le=86_400_000, description="how long a pattern rests in a symbol")
+    bars: Literal["1m", "5m", "15m"] = Field("1m", description="length of the bars that candlesticks are found in")
+    candlesticks: bool = Field(True, description=f"whether to look for {', '.join(LIVE_CANDLESTICKS)}")
 
-    def rules(self) -> PatternRules:
-        """Return when a pattern is seen."""
-        return PatternRules(
+    def detector(self) -> Detector:
+        """Return what finds the patterns."""
+        rules = PatternRules(
             fast=self.fast,
             slow=self.slow,
             span=self.span,
@@ -40,3 +44,4 @@ class PatternOptions(StrictModel):
             breakout=self.breakout,
             cooldown_ms=self.cooldown_ms,
         )
+        return Detector(rules, LiveBars(Timeframe(self.bars)), LIVE_CANDLESTICKS if self.candlesticks else ())

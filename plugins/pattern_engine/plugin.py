@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aitrader.api import AsgiApp, EngineServer, Registry, hookimpl
+from aitrader.api import AsgiApp, EngineServer, EngineTools, Registry, hookimpl
 from plugins.pattern_engine.options import PatternOptions
 
 
@@ -17,7 +17,7 @@ class Patterns(EngineServer):
     path = "/health"
     options_type = PatternOptions
 
-    def app(self, options: Any) -> AsgiApp:
+    def app(self, options: Any, tools: EngineTools) -> AsgiApp:
         """Return the engine with its health page."""
         from plugins.pattern_engine.app import make_app
 

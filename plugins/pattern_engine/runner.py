@@ -1,7 +1,8 @@
 """The thread that reads ticks and writes signals.
 
 Signals have ids made of symbol, pattern and time. After a crash it goes on from the state that was kept last, sees
-some ticks again, and writes some signals again, under the same ids: whoever takes them in takes each once.
+some ticks again, and writes some signals again, under the same ids: whoever takes them in takes each once. For the
+same reason signals that are still alive are written again when Redis was emptied: nobody may have read them.
 """
 
 from __future__ import annotations
@@ -10,29 +11,30 @@ import json
 import logging
 import threading
 import time
-from dataclasses import asdict
+from collections import deque
+from dataclasses import astuple
 from typing import Any, cast
 
 import redis
 
-from aitrader.api import Invalid, PatternEngine, PatternHit
+from aitrader.api import Invalid, PatternHit, Tick, read_tick, signal_data
 from plugins.pattern_engine.options import PatternOptions
-from plugins.pattern_engine.ticks import Tick, read_tick
 
 log = logging.getLogger("aitrader.pattern_engine")
 
-SOURCE = "pattern-engine"
 _MOST_SIGNALS = 100_000
 _BATCH = 1000
 _BLOCK_MS = 500
 _PAUSE_S = 1.0
 _MOST_SYMBOLS = 20_000
+_MOST_ALIVE = 100_000
+_LOOK_S = 0.25
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class PatternRunner:
-    """Runs a `PatternEngine` over a Redis stream.
+    """Runs a `Detector` over a Redis stream.
 
     Args:
         client: Redis; blocking reads of half a second must be possible.
@@ -42,12 +44,13 @@ class PatternRunner:
     def __init__(self, client: redis.Redis, options: PatternOptions) -> None:
         self._client = client
         self._options = options
-        self._rules = options.rules()
         self._key = f"aitrader:pattern_engine:{options.ticks}"
-        self._engine = PatternEngine(self._rules)
+        self._detector = options.detector()
         self._position: str | None = None
         self._kept_at = 0.0
         self._unwritten: list[tuple[Tick, PatternHit]] = []
+        self._alive: deque[tuple[int, Tick, PatternHit]] = deque(maxlen=_MOST_ALIVE)
+        self._looked_at = 0.0
         self._symbols: dict[str, str] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pattern-engine", daemon=True)
@@ -71,7 +74,7 @@ class PatternRunner:
             "status": state,
             "detail": self._trouble,
             **self._counts,
-            "symbols": len(self._engine),
+            "symbols": len(self._detector),
             "last_tick_ms": self._last_ms,
         }
 
@@ -95,6 +98,7 @@ class PatternRunner:
         if self._position is None:
             self._position = self._load()
             self._keep()
+        self._look()
         self._write()
         answer = self._client.xread({self._options.ticks: self._position}, count=_BATCH, block=block_ms)
         streams = cast("list[tuple[bytes, list[Entry]]]", answer or [])
@@ -116,8 +120,7 @@ class PatternRunner:
         except Invalid as error:
             self._refuse(error)
             return
-        hits = self._engine.on_tick(tick.symbol, tick.price, tick.volume, tick.time_ms)
-        self._unwritten += [(tick, hit) for hit in hits]
+        self._unwritten += [(tick, hit) for hit in self._detector.on_tick(tick)]
         self._last_ms = tick.time_ms
 
     def _refuse(self, error: Invalid) -> None:
@@ -131,32 +134,38 @@ class PatternRunner:
             return
         with self._client.pipeline(transaction=False) as pipe:
             for tick, hit in self._unwritten:
-                fields: dict[Any, Any] = {"v": 1, "type": "signal", "data": json.dumps(self._signal(tick, hit))}
+                fields: dict[Any, Any] = {"v": 1, "type": "signal", "data": self._signal(tick, hit)}
                 for stream in (self._options.signals, f"signals:{tick.symbol}"):
                     pipe.xadd(stream, fields, maxlen=_MOST_SIGNALS, approximate=True)
             pipe.execute()
         self._counts["signals"] += len(self._unwritten)
+        self._alive.extend((tick.time_ms + self._options.ttl_ms, tick, hit) for tick, hit in self._unwritten)
         self._unwritten.clear()
 
-    def _signal(self, tick: Tick, hit: PatternHit) -> dict[str, Any]:
-        return {
-            "id": f"{tick.symbol}-{hit.pattern}-{tick.time_ms}",
-            "symbol": tick.symbol,
-            "score": hit.score,
-            "pattern": hit.pattern,
-            "timestamp": tick.time_ms / 1000,
-            "ttl_ms": self._options.ttl_ms,
-            "source": SOURCE,
-            "meta": {"value": hit.value, "price": tick.price},
-        }
+    def _look(self) -> None:
+        """See whether Redis was emptied since signals were written; then those that are alive are written again."""
+        if time.monotonic() - self._looked_at < _LOOK_S:
+            return
+        self._looked_at = time.monotonic()
+        if self._client.exists(self._key):
+            return
+        again = [(tick, hit) for until, tick, hit in self._alive if until >= (self._last_ms or 0)]
+        log.warning("Redis was emptied; signals that are alive are written again", extra={"signals": len(again)})
+        self._unwritten = [*again, *self._unwritten]
+        self._alive.clear()
+        self._write()
+        self._keep()
+
+    def _signal(self, tick: Tick, hit: PatternHit) -> str:
+        return json.dumps(signal_data(tick, hit, self._options.ttl_ms))
 
     def _load(self) -> str:
         """Take up the state that was kept under the same rules; without one, begin with what comes from now on."""
         kept = cast("bytes | None", self._client.get(self._key))
         state = None if kept is None else json.loads(kept)
-        if state is None or state["rules"] != asdict(self._rules):
+        if state is None or not self._detector.load(state):
             return self._newest()
-        self._engine = PatternEngine.load(self._rules, state["symbols"])
+        self._alive.extend((row[0], Tick(*row[1:5]), PatternHit(*row[5:])) for row in state.get("alive", ()))
         return str(state["position"])
 
     def _newest(self) -> str:
@@ -166,6 +175,10 @@ class PatternRunner:
     def _keep(self) -> None:
         if self._position is None or self._unwritten:
             return
-        state = {"rules": asdict(self._rules), "position": self._position, "symbols": self._engine.dump()}
+        newest = self._last_ms or 0
+        while self._alive and self._alive[0][0] < newest:
+            self._alive.popleft()
+        alive = [[until, *astuple(tick), *astuple(hit)] for until, tick, hit in self._alive]
+        state = {**self._detector.dump(), "position": self._position, "alive": alive}
         self._client.set(self._key, json.dumps(state))
         self._kept_at = time.monotonic()

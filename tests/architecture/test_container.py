@@ -28,14 +28,13 @@ def test_every_provider_resolves_without_a_connection(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     container = build(load_settings(data_dir=tmp_path / "data", **outside), works=works)
     assert container.transport() == ("redis" if outside else "in_process" if works else "bell")
-    named: dict[str, providers.Provider[Any]] = container.providers
-    if not outside:
-        named = {name: provider for name, provider in named.items() if name != "redis"}
-    for name, provider in named.items():
-        assert provider() is not None, name
+    for part in (container, container.intelligence, container.running):
+        for name, provider in part.providers.items():
+            if outside or name != "redis":
+                assert provider() is not None, name
     container.engine().dispose()
 
 
-def test_nothing_is_left_to_be_given_but_settings_owner_and_role() -> None:
+def test_nothing_is_left_to_be_given_but_settings_owner_role_and_replay() -> None:
     open_ends = [name for name, provider in Container.providers.items() if isinstance(provider, providers.Dependency)]
-    assert sorted(open_ends) == ["owner", "settings", "works"]
+    assert sorted(open_ends) == ["owner", "run_replay", "settings", "works"]

@@ -45,8 +45,9 @@ def test_every_module_is_in_it(wheel: list[str]) -> None:
 
 
 def test_what_is_not_python_is_in_it(wheel: list[str]) -> None:
-    wanted = tracked("*", "adapters/marketdata/samples", "adapters/http/static")
+    wanted = tracked("*", "adapters/marketdata/samples", "adapters/http/static", "adapters/sentiment/weights")
     wanted |= {"migrations/script.py.mako", "migrations/env.py", "migrations/versions/0001_initial.py"}
+    wanted |= {"adapters/sentiment/lexicon.txt"}
     wanted |= {f"{package}/py.typed" for package in PACKAGES if package != "migrations"}
     assert len([name for name in wanted if name.endswith(".parquet")]) == 3
     assert wanted - set(wheel) == set()

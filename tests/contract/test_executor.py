@@ -12,6 +12,7 @@ from adapters.process.executor import ProcessExecutor
 from aitrader.testing.executor import ExecutorContract, FakeLease, Verdict, held_job, probe_info
 from aitrader.testing.waiting import together
 from aitrader.thread_executor import ThreadExecutor
+from domain.engines.calls import CallCounter
 from domain.jobs.model import Canceled, Crashed, Failed, LeaseLost, Outcome, Released, Succeeded
 from domain.jobs.ports import Executor
 from tests import probe_plugin
@@ -140,6 +141,14 @@ class TestProcessExecutor(ExecutorContract):
             outcome = executor.run(FakeLease(held_job("probe_noop")), probe_info("probe_noop"))
         assert isinstance(outcome, Crashed)
         assert "exit code 7" in outcome.error
+
+    def test_calls_to_engines_are_counted_in_the_parent(self, env: dict[str, str]) -> None:
+        calls = CallCounter()
+        with closing(ProcessExecutor(CHILD, env, 30.0, calls.add)) as executor:
+            for name in ("probe_ask_model", "probe_noop", "probe_ask_model"):
+                assert isinstance(executor.run(FakeLease(held_job(name)), probe_info(name)), Succeeded)
+        found = {(item.engine, item.outcome): sum(item.counts) for item in calls.calls()}
+        assert found == {("local_inference", "refused"): 2}
 
     def test_a_closed_executor_leaves_no_process_and_blames_no_job(self, env: dict[str, str]) -> None:
         executor = ProcessExecutor(CHILD, env, grace_s=30.0)

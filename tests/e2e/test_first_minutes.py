@@ -63,7 +63,7 @@ def test_demo_on_its_own_then_its_table(home: Path) -> None:
     table = run(home, "demo", "--output", "pictures")
     assert table.returncode == 0
     assert re.search(r"INDEX:SPX +sma_cross +1999-01-04 … 2018-12-31 +\d+ +\+\d+\.\d%", table.stdout)
-    assert len(list((home / "pictures").glob("*.png"))) == 3
+    assert len(list((home / "pictures").glob("*.png"))) == 3 + 3
 
 
 def test_up_then_demo_then_the_api_then_wrong_inputs(home: Path, start_process: Start) -> None:
@@ -133,7 +133,7 @@ def test_log_in_through_the_printed_link_then_make_and_revoke_a_token(home: Path
     checked = run(home, "audit", "verify", "--json")
     assert (checked.returncode, json.loads(checked.stdout)["ok"]) == (0, True)
     actions = [event["action"] for event in json.loads(run(home, "audit", "list", "--json").stdout)["items"]]
-    assert actions == ["token.revoked", "token.created", "login.link", "user.created"]
+    assert actions == ["token.revoked", "token.created", "login.link", "strategy.create", "user.created"]
 
 
 def test_nothing_listens_beyond_this_machine_by_default(home: Path, start_process: Start) -> None:

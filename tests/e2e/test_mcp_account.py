@@ -83,7 +83,14 @@ def test_from_the_login_to_a_fill(stack: Stack, broker: BrokerProcess, tmp_path:
             placed = ask("POST", "/mcp/orders", json=ORDER, headers={"Idempotency-Key": "k"})
             assert placed.status_code in (200, 202), placed.text
         order_id = placed.json()["id"]
-        eventually(lambda: ask("GET", f"/orders/{order_id}").json()["status"] == "filled", 30, 0.1, "the fill")
+
+        def is_filled(which: str) -> bool:
+            found = ask("GET", f"/orders/{which}").json()
+            history = ask("GET", f"/orders/{which}/history").json()
+            assert found["status"] == "filled", (found, history, ask("GET", "/health/trading").json())
+            return True
+
+        eventually(lambda: is_filled(order_id), 30, 0.1, "the fill")
         assert len(broker.control.state()["placed"]) == 1
         ask("GET", "/orders?account=mcp")
         ask("GET", "/accounts")
@@ -101,8 +108,7 @@ def test_from_the_login_to_a_fill(stack: Stack, broker: BrokerProcess, tmp_path:
         waiting = ask("POST", "/mcp/orders", json={**ORDER, "quantity": 1}, headers={"Idempotency-Key": "w"})
         assert waiting.json()["status"] == "new"
         broker.control.log_in(told["login_url"])
-        path = f"/orders/{waiting.json()['id']}"
-        eventually(lambda: ask("GET", path).json()["status"] == "filled", 40, 0.1, "the order that waited")
+        eventually(lambda: is_filled(waiting.json()["id"]), 40, 0.1, "the order that waited")
         assert process.running
 
     assert "kitemcp-" not in process.output

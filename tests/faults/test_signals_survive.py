@@ -61,3 +61,43 @@ def test_signals_arrive_once_over_kills(
     assert len({item["signal_id"] for item in shown()}) == 120
     assert stack.query("SELECT count(*) FROM outbox WHERE topic = 'trading_signals'") == [(120,)]
     assert worker.running
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("where", ["signal.storing", "signal.stored"])
+def test_a_worker_killed_while_it_decides_decides_once(
+    start_process: Callable[..., Process],
+    tmp_path: Path,
+    own_redis: RedisServer,
+    postgres_server: PostgresServer,
+    where: str,
+) -> None:
+    """Signal, decision and order are one transaction: killed before it there is nothing, after it there is all."""
+    stack = Stack(start_process, tmp_path, database=postgres_server.create_database(), redis=own_redis.url)
+    stack.migrate()
+    stack.end("strategies", "create", "mine", "--set", "threshold=0.1")
+    stack.end("strategies", "enable", "mine", "--account", "paper")
+    stack.end("quote", "NSE:INFY", "1500")
+    worker = stack.worker(AITRADER_TEST_FAILPOINT=where)
+    client = redis.Redis.from_url(own_redis.url)
+    eventually(lambda: client.exists("signals:global"), 20, 0.05, "the group was made")
+
+    def write() -> None:
+        data = {"id": "s1", "symbol": "NSE:INFY", "score": 0.8, "pattern": "p", "timestamp": time.time()}
+        client.xadd("signals:global", {"v": 1, "type": "signal", "data": json.dumps(data)})
+
+    write()
+    worker.wait(30)
+    stored = stack.query("SELECT count(*) FROM signals"), stack.query("SELECT count(*) FROM decisions")
+    expected = 0 if where == "signal.storing" else 1
+    assert stored == ([(expected,)], [(expected,)])
+    stack.worker()
+    write()
+    eventually(
+        lambda: stack.query("SELECT status, strategy FROM orders") == [("filled", "mine")],
+        40,
+        0.1,
+        "one order, filled",
+    )
+    assert stack.query("SELECT status FROM decisions") == [("ordered",)]
+    assert stack.query("SELECT count(*) FROM signals") == [(1,)]

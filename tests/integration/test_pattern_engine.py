@@ -8,16 +8,17 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
 import redis
 
 from adapters.redis.client import connect
+from aitrader.testing.waiting import until
+from domain.market.ticks import Tick
 from domain.signals.entries import signal_of_entry
 from domain.signals.parsing import Sender
-from domain.signals.patterns import PatternEngine
 from plugins.pattern_engine.options import PatternOptions
 from plugins.pattern_engine.runner import PatternRunner
 from tests.processes import Process, eventually
@@ -56,8 +57,8 @@ def write(client: redis.Redis, ticks: Ticks) -> None:
 
 
 def expected(ticks: Ticks) -> set[str]:
-    engine = PatternEngine(OPTIONS.rules())
-    return {f"{tick[0]}-{hit.pattern}-{tick[3]}" for tick in ticks for hit in engine.on_tick(*tick)}
+    detector = OPTIONS.detector()
+    return {f"{tick[0]}-{hit.pattern}-{tick[3]}" for tick in ticks for hit in detector.on_tick(Tick(*tick))}
 
 
 def written(client: redis.Redis, stream: str = "signals:global") -> list[str]:
@@ -180,3 +181,36 @@ def test_the_server_is_killed_and_nothing_is_missing(
     assert httpx2.get(url.replace("/health", "/x"), timeout=2).status_code == 404
     process.terminate()
     assert process.wait(10) == 0
+
+
+def test_an_emptied_redis_gets_the_signals_that_are_alive_again(client: redis.Redis) -> None:
+    options = OPTIONS.model_copy(update={"ttl_ms": 30_000})
+    ticks, runner = walk(900), PatternRunner(client, options)
+    runner.step(1)
+    write(client, ticks)
+    drain(runner)
+    before = [json.loads(fields[b"data"]) for _, fields in cast("Any", client.xrange("signals:global"))]
+    client.flushall()
+    until(lambda: runner.step(1) or client.exists("signals:global"), 5)
+    alive = [item["id"] for item in before if item["timestamp"] * 1000 + 30_000 >= ticks[-1][3]]
+    assert 0 < len(alive) < len(before)
+    assert written(client) == alive
+    later = [(symbol, price, volume, at + 100_000) for symbol, price, volume, at in ticks[:300]]
+    write(client, later)
+    drain(runner)
+    assert len(written(client)) > len(alive)
+
+
+def test_signals_are_written_again_by_one_that_was_started_again(client: redis.Redis) -> None:
+    options = OPTIONS.model_copy(update={"ttl_ms": 10**7, "snapshot_seconds": 0.1})
+    ticks, runner = walk(600), PatternRunner(client, options)
+    runner.step(1)
+    write(client, ticks)
+    drain(runner)
+    before = written(client)
+    runner._keep()
+    again = PatternRunner(client, options)
+    again.step(1)
+    client.flushall()
+    until(lambda: again.step(1) or client.exists("signals:global"), 5)
+    assert written(client) == before

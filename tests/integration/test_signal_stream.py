@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from adapters.redis.client import connect
-from adapters.redis.signal_stream import DEAD, SignalStream
+from adapters.redis.signal_stream import DEAD, Backlog, SignalStream, backlog
 from aitrader.testing.waiting import until
 from domain.common.errors import Unavailable
 from domain.signals.entries import signal_of_entry
@@ -178,3 +178,18 @@ def test_whoever_leaves_keeps_what_is_not_handled(client: redis.Redis, make: Mak
         reader.stream.close()
     names = [consumer["name"] for consumer in client.xinfo_consumers(STREAM, "aitrader")]  # type: ignore[union-attr]
     assert names == [b"left"]
+
+
+def test_what_waits_is_told(client: redis.Redis, make: Make) -> None:
+    assert backlog(client, STREAM) == Backlog(0, 0, 0)
+    reader = make()
+    write(client, 1)
+    write(client, 2, score="bad")
+    assert backlog(client, STREAM) == Backlog(2, 0, 0)
+    reader.down = 1
+    with pytest.raises(Unavailable):
+        reader.stream.read(1)
+    assert backlog(client, STREAM).pending > 0
+    reader.read()
+    reader.read()
+    assert backlog(client, STREAM) == Backlog(0, 0, 1)

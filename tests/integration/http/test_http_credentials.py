@@ -50,7 +50,8 @@ def test_bad_credentials_are_refused(world: World, authorization: str) -> None:
 
 def test_changed_token_is_refused(world: World) -> None:
     async def scenario(client: QuartClient) -> None:
-        for changed in (world.token[:-1], world.token + "x", world.token[:20] + "x" + world.token[21:]):
+        other = "y" if world.token[20] == "x" else "x"
+        for changed in (world.token[:-1], world.token + "x", world.token[:20] + other + world.token[21:]):
             answer = await client.get("/jobs", headers={"Authorization": f"Bearer {changed}"})
             assert answer.status_code == 401
         upper = await client.get("/jobs", headers={"Authorization": f"bearer {world.token}"})

@@ -13,7 +13,10 @@ from quart.testing.client import QuartClient
 
 from adapters.http.access import Access, allows, is_open, rule_of
 from adapters.http.app import openapi_document
-from aitrader.testing.signal_work import signal
+from aitrader.testing.intelligence_work import item, scored, suggestion
+from aitrader.testing.signal_work import NOW, signal
+from domain.common.ids import new_id
+from domain.decisions.model import DecisionFilter
 from domain.identity.model import Principal, Role, Scope
 from tests.integration.http.browser import NOBODY, Browser, code_of
 from tests.integration.http.test_http_jobs import ECHO, _finished, with_client
@@ -25,6 +28,8 @@ PUBLIC = {
     "/health",
     "/health/db",
     "/health/redis",
+    "/health/feed",
+    "/health/signals",
     "/health/services",
     "/health/trading",
     "/health/live",
@@ -34,7 +39,14 @@ PUBLIC = {
     "/webhooks/tradingview",
 }
 UNKNOWN = "019a2f6e-4c1b-7d2a-9a3e-5b7c8d9e0000"
-ADMINS = {"patch /accounts/{account}", "put /accounts/{account}/limits", "post /accounts/{account}/arm"}
+ADMINS = {
+    "patch /accounts/{account}",
+    "put /accounts/{account}/limits",
+    "post /accounts/{account}/arm",
+    "post /models/{model_id}/activate",
+}
+# Models are the installation's: whoever may read signals may read them.
+SHARED = {"/models/{model_id}", "/models/{model_id}/scorecard"}
 
 
 def document_of(world: World) -> dict[str, Any]:
@@ -85,7 +97,8 @@ def test_document_says_what_is_enforced(world: World) -> None:
         assert "429" in operation["responses"]
         if security:
             assert {"401", "403"} <= set(operation["responses"])
-            scope = [rule.value] if isinstance(rule, Scope) else ["admin"] if rule is Access.OWN else []
+            others = {Access.OWN: ["admin"], Access.LOCAL_METRICS: ["metrics:read"]}
+            scope = [rule.value] if isinstance(rule, Scope) else others.get(rule, [])
             assert security[0] == {"bearer": scope}
             assert ("csrf" in security[1]) == (method != "get")
 
@@ -134,6 +147,32 @@ def test_roles_bound_what_sessions_and_tokens_may_do(world: World, role: Role) -
     with_client(world, scenario)
 
 
+def _take_signal(world: World) -> str:
+    return world.services.signals.take(signal(user_id=world.owner.id, received_at=NOW)).signal.id
+
+
+def _decision(world: World) -> str:
+    found, _ = world.services.decisions.read.page(DecisionFilter(world.owner.id), before_id=None, limit=1)
+    return found[0].id
+
+
+def _news(world: World) -> str:
+    made = item(user_id=world.owner.id)
+    world.services.intelligence.import_news([made])
+    with world.work() as work:
+        work.sentiments.put(scored(user_id=world.owner.id))
+        work.commit()
+    return made.id
+
+
+def _suggestion(world: World) -> str:
+    made = suggestion(user_id=world.owner.id)
+    with world.work() as work:
+        work.suggestions.add(made)
+        work.commit()
+    return made.id
+
+
 def test_walk_of_every_route_with_ids_of_somebody_else(world: World) -> None:
     """Everything of another user's is 404, with the same body as what does not exist; lists leave it out."""
     document = document_of(world)
@@ -147,7 +186,12 @@ def test_walk_of_every_route_with_ids_of_somebody_else(world: World) -> None:
         "user_id": world.owner.id,
         "order_id": place(world).id,
         "account": "paper",
-        "signal_id": world.services.signals.take(signal(user_id=world.owner.id)).signal.id,
+        "strategy_id": world.services.decisions.create(world.owner.id, "theirs", actor="test").id,
+        "signal_id": _take_signal(world),
+        "decision_id": _decision(world),
+        "news_id": _news(world),
+        "model_id": new_id(),
+        "suggestion_id": _suggestion(world),
     }
     world.add_user("ann", Role.TRADER)
 
@@ -160,8 +204,8 @@ def test_walk_of_every_route_with_ids_of_somebody_else(world: World) -> None:
             if method == "get" and "{" not in path:
                 await check_list(browser, path)
                 continue
-            if "{" not in path:
-                continue  # creates something of one's own
+            if "{" not in path or path in SHARED:
+                continue  # creates something of one's own, or is everybody's
             walked += 1
             bodies = []
             for ids in (theirs, dict.fromkeys(theirs, UNKNOWN)):
@@ -180,8 +224,12 @@ def test_walk_of_every_route_with_ids_of_somebody_else(world: World) -> None:
 
 async def check_list(browser: Browser, path: str) -> None:
     answer = await browser.get(path)
-    if path == "/users":
+    if path in ("/users", "/metrics"):
         assert answer.status_code == 403
+    elif path == "/sentiment/history":
+        times = "from=2023-11-14T00:00:00Z&to=2023-11-16T00:00:00Z"
+        points = await (await browser.get(f"{path}?symbol=NSE:INFY&{times}")).get_json()
+        assert {point["score"] for point in points["items"]} == {None}
     elif path.startswith("/mcp/"):
         assert await code_of(answer) == (404, "account_not_found"), path
     else:

@@ -193,7 +193,13 @@ def test_system_status_reaches_everyone(world: World) -> None:
         async with server.socket() as one, server.socket() as two:
             for socket in (one, two):
                 snapshot = await socket.subscribe("system_status")
-                assert {item["name"] for item in snapshot["data"]["items"]} == {"db", "redis", "workers"}
+                assert {item["name"] for item in snapshot["data"]["items"]} == {
+                    "db",
+                    "redis",
+                    "workers",
+                    "feed",
+                    "signals",
+                }
             with world.work() as work:
                 work.outbox.add([Event("system_status", EVERYONE, {"name": "redis", "status": "down"})])
                 work.commit()

@@ -19,7 +19,15 @@ from adapters.db.engine import open_engine, parse_database_url
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
 from adapters.http.app import create_app
-from adapters.http.services import HttpOptions, HttpServices, IdentityServices, SignalServices, TradingServices
+from adapters.http.services import (
+    DecisionServices,
+    HttpOptions,
+    HttpServices,
+    IdentityServices,
+    IntelligenceServices,
+    SignalServices,
+    TradingServices,
+)
 from adapters.marketdata.parquet_store import ParquetBarStore
 from aitrader.quotes import QuoteBoard
 from aitrader.redaction import secret_path
@@ -27,10 +35,19 @@ from domain.common.errors import FieldError, Invalid, NotFound
 from domain.common.events import PublishedEvent
 from domain.common.health import ComponentHealth
 from domain.common.time import SystemClock
+from domain.decisions.deciding import ActOnSignal
+from domain.decisions.evidence import EVIDENCE, EvidenceEngine
+from domain.decisions.market import StoredMarket
+from domain.decisions.scoring import ReadScores
+from domain.decisions.strategies import ChangeStrategy, CreateStrategy, ReadDecisions
 from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut, Reauthenticate
 from domain.identity.model import ROLE_SCOPES, Role, Scope, User
 from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
 from domain.identity.users import ChangeUser, CreateUser, FindUser
+from domain.intelligence.managing import ActivateModel, ReadModels, ReadSuggestions
+from domain.intelligence.reading_sentiment import ReadSentiment
+from domain.intelligence.scorecards import ReadScorecard
+from domain.intelligence.storing_news import ImportNews, ReadNews
 from domain.jobs.model import Isolation, Job, JobTypeInfo, NewJob
 from domain.jobs.services import (
     CancelJob,
@@ -199,7 +216,9 @@ class FakeBus:
 
 @dataclass
 class FakeHealth:
-    statuses: dict[str, Any] = field(default_factory=lambda: {"db": "ok", "redis": "off", "workers": "ok"})
+    statuses: dict[str, Any] = field(
+        default_factory=lambda: {"db": "ok", "redis": "off", "workers": "ok", "feed": "off", "signals": "off"}
+    )
     reasons: list[str] = field(default_factory=list)
 
     def check(self, name: str) -> ComponentHealth:
@@ -310,13 +329,12 @@ class World:
         self.engine.dispose()
 
     def _trading(self) -> TradingServices:
-        self.quotes = QuoteBoard(
-            self.work, self.read, ParquetBarStore(self.folder / "bars", self.clock), self.bus, self.clock
-        )
+        self.bars = ParquetBarStore(self.folder / "bars", self.clock)
+        self.quotes = QuoteBoard(self.work, self.read, self.bars, self.bus, self.clock)
         self.bell = RecordingBell()
         gate = RiskGate(self.clock, self.quotes, AlwaysOpen(), lambda account, state: "print")
         find = FindAccount(self.work, self.read, self.clock)
-        place = PlaceOrder(self.work, find, gate, self.clock, self.bell)
+        self.place = place = PlaceOrder(self.work, find, gate, self.clock, self.bell)
         log_in = LogIn(self.work, self.hasher, self.clock)
         return TradingServices(
             place=place,
@@ -338,13 +356,45 @@ class World:
             arm=Arm(self.work, self.clock, lambda account, state: "print", self.bell),
             disarm=Disarm(self.work, self.clock),
             save_quotes=self.quotes.save,
+            newest_quotes=self.quotes.newest,
             reauthenticate=Reauthenticate(log_in, self.read),
+        )
+
+    def _acting(self) -> ActOnSignal:
+        return ActOnSignal(
+            unit_of_work=self.work,
+            read_work=self.read,
+            take=TakeSignal(self.work, secret_path),
+            place=self.place,
+            engines={EVIDENCE: EvidenceEngine()},
+            market=StoredMarket(self.bars, self.quotes, self.clock),
+            quotes=self.quotes,
+            clock=self.clock,
+        )
+
+    def _decisions(self) -> DecisionServices:
+        create = CreateStrategy(self.work, (EVIDENCE, "remote"), self.clock)
+        scores = ReadScores(self.read, self.quotes, self.clock)
+        return DecisionServices(create, ChangeStrategy(self.work, self.clock), ReadDecisions(self.read), scores)
+
+    def _intelligence(self) -> IntelligenceServices:
+        return IntelligenceServices(
+            models=ReadModels(self.read),
+            activate=ActivateModel(self.work, self.clock),
+            scorecard=ReadScorecard(self.read),
+            suggestions=ReadSuggestions(self.read),
+            import_news=ImportNews(self.work),
+            read_news=ReadNews(self.read),
+            read_sentiment=ReadSentiment(self.read, self.clock),
+            clock=self.clock,
         )
 
     def _services(self) -> HttpServices:
         return HttpServices(
             trading=self._trading(),
-            signals=SignalServices(TakeSignal(self.work, secret_path), ReadSignals(self.read), self.clock),
+            signals=SignalServices(self._acting(), ReadSignals(self.read), self.clock),
+            decisions=self._decisions(),
+            intelligence=self._intelligence(),
             prepare_job=self.prepare,
             submit_jobs=SubmitJobs(self.work, self.queue),
             get_job=GetJob(self.read),
@@ -356,6 +406,7 @@ class World:
             events=self.read,
             bus=self.bus,
             health=self.health,
+            metrics=lambda: b"# TYPE some counter\n",
             version="1.2.3",
             identity=IdentityServices(
                 authenticate=Authenticate(self.work, self.clock, self.read),

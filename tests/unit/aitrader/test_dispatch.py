@@ -166,3 +166,49 @@ def test_started_hints_never_block_and_all_are_sent_before_the_end() -> None:
     hints.close()
     hints.close()
     assert [job_id for _, ids in queue.hints for job_id in ids] == [str(number) for number in range(10)]
+
+
+def test_events_are_numbered_where_they_are_stored(world: World) -> None:
+    bus, woken = Bus(), []
+    dispatch = DispatchEvents(world.work, bus)
+    store(world, 2)  # left by somebody who went away
+    with SqlUnitOfWork(world.engine, on_events=lambda: woken.append(1), publish=dispatch.publish) as work:
+        work.outbox.add([Event("t", "ann", {"n": 2})])
+        work.commit()
+    assert [(event.seq, event.data["n"]) for event in bus.published] == [(1, 0), (2, 1), (3, 2)]
+    assert pending(world) == 0
+    assert woken == []
+
+
+def test_a_rolled_back_event_takes_no_number(world: World) -> None:
+    bus = Bus()
+    dispatch = DispatchEvents(world.work, bus)
+    with SqlUnitOfWork(world.engine, publish=dispatch.publish) as work:
+        work.outbox.add([Event("t", "ann", {})])
+    store(world, 1)
+    dispatch()
+    assert [event.seq for event in bus.published] == [1]
+
+
+def test_what_has_piled_up_is_left_to_the_dispatcher(world: World) -> None:
+    bus, woken = Bus(), []
+    dispatch = DispatchEvents(world.work, bus)
+    store(world, 200)
+    with SqlUnitOfWork(world.engine, on_events=lambda: woken.append(1), publish=dispatch.publish) as work:
+        work.outbox.add([Event("t", "ann", {"n": 200})])
+        work.commit()
+    assert len(bus.published) == 50
+    assert woken == [1]
+    dispatch()
+    assert [event.seq for event in bus.published] == list(range(1, 202))
+
+
+def test_a_lost_bus_does_not_undo_what_was_stored(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    bus = Bus()
+    bus.down = True
+    dispatch = DispatchEvents(world.work, bus)
+    with SqlUnitOfWork(world.engine, publish=dispatch.publish) as work:
+        work.outbox.add([Event("t", "ann", {})])
+        work.commit()
+    assert [event.seq for event in read(world)] == [1]
+    assert "events were not handed over" in caplog.messages

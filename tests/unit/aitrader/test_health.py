@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 import migrations
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
+from adapters.marketdata.hours import MarketHours
+from adapters.redis.signal_stream import Backlog
 from adapters.security.urls import GuardedUrls
 from aitrader import health
 from aitrader.health import Health
@@ -20,7 +23,10 @@ from aitrader.settings import load_settings
 from aitrader.testing.clock import FakeClock
 from domain.common.errors import NotFound, Unavailable
 from domain.common.events import Event
+from domain.trading.brokerage import Quote
 from tests.unit.jobs.support import World, open_world
+
+Maker = Callable[..., Health]
 
 FOLDER = Path(migrations.__file__).parent
 
@@ -44,14 +50,16 @@ class Site:
     def __init__(self) -> None:
         self.statuses: dict[str, int] = {}
         self.asked: list[str] = []
+        self.body = b""
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 site.asked.append(self.path)
                 self.send_response(site.statuses.get(self.path, 404))
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(site.body)))
                 self.end_headers()
+                self.wfile.write(site.body)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -96,11 +104,25 @@ def bus() -> Bus:
 
 
 @pytest.fixture
-def make(clean: Path, world: World, bus: Bus, clock: FakeClock) -> Callable[..., Health]:
+def quotes() -> list[Quote]:
+    return []
+
+
+@pytest.fixture
+def waiting() -> list[Backlog]:
+    return [Backlog(0, 0, 0)]
+
+
+@pytest.fixture
+def make(clean: Path, world: World, bus: Bus, clock: FakeClock, quotes: list[Quote], waiting: list[Backlog]) -> Maker:
     def made(**settings: Any) -> Health:
         read_work: Any = partial(SqlUnitOfWork, world.engine, read_only=True)
         schema = Migrations(world.engine, FOLDER)
-        return Health(load_settings(**settings), read_work, bus, schema, GuardedUrls())  # type: ignore[arg-type]
+        told: Any = lambda limit: quotes  # noqa: E731
+        hours = MarketHours().is_open
+        return Health(
+            load_settings(**settings), read_work, bus, schema, GuardedUrls(), told, hours, lambda: waiting[-1]
+        )  # type: ignore[arg-type]
 
     return made
 
@@ -111,12 +133,18 @@ def beat(world: World, role: str) -> None:
         work.commit()
 
 
-def test_everything_is_well(make: Callable[..., Health], world: World, bus: Bus) -> None:
+def test_everything_is_well(make: Maker, world: World, bus: Bus) -> None:
     beat(world, "worker")
     found = make(redis_url="redis://x").all()
-    assert [(item.name, item.status) for item in found] == [("db", "ok"), ("redis", "ok"), ("workers", "ok")]
+    assert {item.name: item.status for item in found} == {
+        "db": "ok",
+        "redis": "ok",
+        "workers": "ok",
+        "feed": "off",
+        "signals": "ok",
+    }
     assert bus.pings == 1
-    assert all(item.latency_ms is not None for item in found)
+    assert all(item.latency_ms is not None for item in found if item.status != "off")
 
 
 def test_redis_is_off_when_it_is_not_configured(make: Callable[..., Health], bus: Bus) -> None:
@@ -193,9 +221,36 @@ def test_readiness_asks_this_process(make: Callable[..., Health]) -> None:
 
 
 def test_services_are_off_until_configured(make: Callable[..., Health]) -> None:
-    found = {item.name: (item.status, item.detail) for item in make().services()}
-    names = ("mcp", "onnx_runner", "sentiment_engine", "strategy_engine")
-    assert found == dict.fromkeys(names, ("off", "not configured"))
+    found = make().services()
+    assert [item.name for item in found] == ["mcp", "onnx_runner", "sentiment_engine", "strategy_engine"]
+    assert {item.status for item in found} == {"off"}
+    assert all(item.detail.startswith("not configured") for item in found)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", "ok"),
+        (b"ok", "ok"),
+        (b'{"ok":true,"has_hf":true}', "ok"),
+        (b"[]", "ok"),
+        (b'{"ok":true,"has_hf":false}', "down"),
+    ],
+)
+def test_a_sentiment_engine_without_a_model_is_down(make: Maker, site: Site, body: bytes, status: str) -> None:
+    site.statuses["/health"], site.body = 200, body
+    found = make(sentiment_engine_url=site.url).check("sentiment_engine")
+    assert (found.status, found.detail) == (status, "" if status == "ok" else "it has no model")
+
+
+def test_a_transformer_of_ours_is_looked_for(make: Maker, tmp_path: Path) -> None:
+    settings = {"sentiment_model": str(tmp_path / "finbert")}
+    found = make(**settings).check("sentiment_engine")
+    assert (found.status, found.detail) == ("down", f"no model.onnx in {tmp_path / 'finbert'}")
+    (tmp_path / "finbert").mkdir()
+    (tmp_path / "finbert" / "model.onnx").touch()
+    found = make(**settings).check("sentiment_engine")
+    assert (found.status, found.detail) == ("ok", "the transformer finbert")
 
 
 @pytest.mark.parametrize(
@@ -239,3 +294,38 @@ def test_a_service_is_never_looked_for_where_clouds_keep_credentials(make: Calla
 def test_there_is_no_such_component(make: Callable[..., Health]) -> None:
     with pytest.raises(NotFound, match="there is no component 'disk'"):
         make().check("disk")
+
+
+class TestFeed:
+    def test_a_price_of_just_now_is_well(self, make: Maker, quotes: list[Quote], clock: FakeClock) -> None:
+        quotes.append(Quote("CRYPTO:BTC", Decimal(1), clock.now_ms() - 1000, source="simulated"))
+        assert make(feed="simulated").check("feed").status == "ok"
+
+    def test_silence_is_said_while_an_exchange_is_open(
+        self, make: Maker, quotes: list[Quote], clock: FakeClock
+    ) -> None:
+        quotes.append(Quote("CRYPTO:BTC", Decimal(1), clock.now_ms() - 31_000, source="simulated"))
+        found = make(feed="simulated").check("feed")
+        assert found.status == "degraded"
+        assert "has told no price since" in found.detail
+
+    def test_a_price_that_somebody_pushed_is_not_the_feeds(
+        self, make: Maker, quotes: list[Quote], clock: FakeClock
+    ) -> None:
+        quotes.append(Quote("CRYPTO:BTC", Decimal(1), clock.now_ms(), source="me"))
+        assert make(feed="simulated").check("feed").status == "degraded"
+
+    def test_silence_over_a_closed_exchange_is_no_trouble(
+        self, make: Callable[..., Health], clock: FakeClock
+    ) -> None:
+        clock.jump(1_732_935_600 - clock.now_ms() / 1000)  # 2024-11-30, a Saturday
+        assert make(feed="simulated", feed_symbols="nse:infy").check("feed").status == "ok"
+        assert make(feed="simulated", feed_symbols="nse:infy,CRYPTO:BTC").check("feed").status == "degraded"
+
+
+def test_signals_that_pile_up_are_said(make: Maker, waiting: list[Backlog]) -> None:
+    assert make().check("signals").status == "off"
+    waiting.append(Backlog(900, 64, 5))
+    assert make(redis_url="redis://x").check("signals").status == "ok"
+    waiting.append(Backlog(0, 1064, 0))
+    assert make(redis_url="redis://x").check("signals").status == "degraded"

@@ -143,7 +143,8 @@ def test_our_own_plugins_are_found_by_entry_point() -> None:
     assert [plugin.name for plugin in found] == sorted(plugin.name for plugin in found)
     ours = [plugin for plugin in found if plugin.distribution == "aitrader"]
     host = PluginHost(ours, strict=True)
-    assert list(host.job_types) == ["backtest", "pattern_scan"]
+    ai = ["model_evaluate", "model_train", "pattern_scan", "replay", "sentiment_analysis", "suggestion"]
+    assert list(host.job_types) == ["backtest", *ai]
     assert "sma_cross" in host.strategies
 
 

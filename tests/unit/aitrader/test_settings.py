@@ -56,6 +56,15 @@ def test_without_any_setting_everything_is_embedded() -> None:
         ("AITRADER_DOCS", "no", "False"),
         ("AITRADER_ALLOWED_PRIVATE_HOSTS", "engine,10.0.0.0/8", "('engine', '10.0.0.0/8')"),
         ("AITRADER_TLS_CERT", "", "None"),
+        ("AITRADER_SENTIMENT_DIALECT", "predict", "predict"),
+        (
+            "AITRADER_SENTIMENT_LABELS",
+            "LABEL_0=negative, LABEL_1=positive",
+            "('LABEL_0=negative', 'LABEL_1=positive')",
+        ),
+        ("AITRADER_SENTIMENT_MODEL", "/models/finbert", "/models/finbert"),
+        ("AITRADER_SENTIMENT_MODEL", "", "None"),
+        ("AITRADER_SENTIMENT_TOKEN", "", "None"),
     ],
 )
 def test_every_variable_is_read(env: Any, variable: str, text: str, value: str) -> None:
@@ -112,6 +121,8 @@ def test_a_flag_beats_the_environment_beats_dotenv(env: Any) -> None:
         ("AITRADER_RATE_LIMIT", "0/minute", ["1200/minute"]),
         ("AITRADER_RATE_LIMIT", "", ["1200/minute"]),
         ("AITRADER_DOCS", "perhaps", ["AITRADER_DOCS='perhaps'", "boolean"]),
+        ("AITRADER_SENTIMENT_DIALECT", "tei", ["'auto', 'analyze' or 'predict'"]),
+        ("AITRADER_SENTIMENT_LABELS", "LABEL_0=good", ["'LABEL_0=good' is not a label such as LABEL_0=negative"]),
     ],
 )
 @pytest.mark.parametrize("where", ["environment", "dotenv"])
@@ -257,5 +268,6 @@ def test_what_of_the_settings_is_secret() -> None:
         redis_url="redis://postgres:postgres@h/0",
         mcp_url="http://h/mcp",
         notify_urls=("tgram://bot-token/chat",),
+        sentiment_token="hf_secret",
     )
-    assert settings.secrets == ("pa/ss", "bot-token", "chat")
+    assert settings.secrets == ("pa/ss", "hf_secret", "bot-token", "chat")

@@ -15,6 +15,21 @@ import pytest
 
 from aitrader.settings import variables
 
+SHIPPED = [
+    "backtest",
+    "mcp_broker",
+    "mock_mcp",
+    "model_train",
+    "onnx_runner",
+    "paper",
+    "pattern_engine",
+    "pattern_scan",
+    "replay",
+    "sentiment",
+    "sentiment_server",
+    "strategy_engine",
+    "suggestion",
+]
 ROOT = Path(__file__).parents[3]
 
 
@@ -48,7 +63,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     data = {
         "AITRADER_DATA_DIR": str(tmp_path / "data"),
-        "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_engine,pattern_scan",
+        "AITRADER_PLUGINS_ONLY": ",".join(SHIPPED),
     }
     return {**kept, **data, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
 

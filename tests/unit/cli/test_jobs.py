@@ -115,7 +115,7 @@ def test_what_is_refused(cli: Cli) -> None:
     assert off_schema.err.startswith("error: the payload does not fit job type 'backtest': payload.")
     unknown = cli("jobs", "submit", "nonsense")
     assert unknown.code == 2
-    assert "there is no job type 'nonsense'; known: backtest, pattern_scan" in unknown.err
+    assert "there is no job type 'nonsense'; known: backtest, model_evaluate" in unknown.err
     submit(cli, "--key", "k")
     reused = cli("jobs", "submit", "backtest", *PAYLOAD, "--key", "k", "--priority", "9")
     assert reused.code == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Cli, Done, change_audit_log
+from tests.unit.cli.conftest import SHIPPED, Cli, Done, change_audit_log
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def broken(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
     path = os.pathsep.join([str(site), environment["PYTHONPATH"]])
     return {
         "PYTHONPATH": path,
-        "AITRADER_PLUGINS_ONLY": "backtest,mcp_broker,mock_mcp,paper,pattern_engine,pattern_scan,broken",
+        "AITRADER_PLUGINS_ONLY": ",".join([*SHIPPED, "broken"]),
     }
 
 
@@ -37,9 +37,6 @@ def failure(done: Done) -> str:
     assert "\n" not in detail
     assert "hunter2" not in done.out + done.err
     return detail
-
-
-SHIPPED = ["backtest", "mcp_broker", "mock_mcp", "paper", "pattern_engine", "pattern_scan"]
 
 
 def test_plugins_are_listed(cli: Cli) -> None:
@@ -58,10 +55,7 @@ def test_a_plugin_is_checked(cli: Cli) -> None:
     assert "job type backtest: schemas and example are valid" in done.err
     missing = cli("plugins", "check", "nonsense")
     assert missing.code == 3
-    assert (
-        "there is no plugin 'nonsense'; known: backtest, mcp_broker, mock_mcp, paper, pattern_engine, pattern_scan"
-        in missing.error
-    )
+    assert f"there is no plugin 'nonsense'; known: {', '.join(SHIPPED)}" in missing.error
 
 
 def test_a_broken_plugin_is_told_and_breaks_nothing_else(cli: Cli, broken: dict[str, str]) -> None:

@@ -27,3 +27,10 @@ def test_wrong_signals_are_one_line(cli: Cli) -> None:
     assert cli("signals", "send", "??", "0.5").code == 2
     assert cli("signals", "send", "NSE:INFY", "2").code == 2
     assert cli("signals", "list", "--since", "noon").code == 2
+
+
+def test_what_waits_in_redis(cli: Cli, redis_url: str) -> None:
+    assert "REDIS_URL" in cli("signals", "backlog").error
+    cli("db", "upgrade")
+    assert cli("signals", "backlog", "--json", REDIS_URL=redis_url).json == {"lag": 0, "pending": 0, "dead": 0}
+    assert "refused" in cli("signals", "backlog", REDIS_URL=redis_url).out

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.marketdata.hours import MarketHours
+from domain.market.building import FOREVER
 
 HOURS = MarketHours()
 
@@ -22,6 +23,12 @@ def at(text: str) -> int:
         ("BSE:INFY", "2024-11-28T09:59:59", True),
         ("NSE:INFY", "2024-01-26T05:00", False),  # Republic Day
         ("NSE:INFY", "2024-11-30T05:00", False),  # a Saturday
+        ("NSE:INFY", "2024-01-20T05:00", True),  # a Saturday with trading
+        ("BSE:INFY", "2025-02-01T09:59:59", True),  # the budget's Saturday
+        ("NSE:INFY", "2026-02-01T05:00", True),  # the budget's Sunday
+        ("NSE:INFY", "2024-11-01T12:45", True),  # Muhurat
+        ("NSE:INFY", "2024-11-01T05:00", False),  # Diwali, but for that hour
+        ("NSE:INFY", "2024-03-02T05:00", False),  # between its two sessions
         ("NASDAQ:MSFT", "2024-11-29T17:59:59", True),  # the day after Thanksgiving ends at 13:00 in New York
         ("NASDAQ:MSFT", "2024-11-29T18:00", False),
         ("NYSE:IBM", "2024-07-01T13:30", True),  # summer time
@@ -48,3 +55,16 @@ def test_special_sessions_are_added() -> None:
     special = MarketHours({"XBOM": [muhurat]})
     assert special.is_open("NSE:INFY", muhurat[0])
     assert not special.is_open("NSE:INFY", muhurat[1])
+
+
+def test_the_session_around_a_moment() -> None:
+    def session(symbol: str, time: str) -> tuple[int, int]:
+        return HOURS.session(symbol, at(time))
+
+    assert session("NSE:INFY", "2024-11-28T05:00") == (at("2024-11-28T03:45"), at("2024-11-28T10:00"))
+    assert session("NSE:INFY", "2024-11-01T12:31") == (at("2024-11-01T12:30"), at("2024-11-01T13:30"))
+    assert session("NSE:INFY", "2024-11-30T05:00") == (at("2024-11-30T05:00"),) * 2
+    assert session("NSE:INFY", "2024-11-28T10:00") == (at("2024-11-28T10:00"),) * 2
+    for symbol in ("CRYPTO:BTC", "FX:EURUSD", "INFY", "NOWHERE:X"):
+        assert session(symbol, "2024-11-28T05:00") == FOREVER
+    assert session("FX:EURUSD", "2024-11-30T05:00") == (at("2024-11-30T05:00"),) * 2

@@ -271,7 +271,7 @@ def test_the_job_type_fits_its_port_and_its_example_is_valid() -> None:
     plugin.aitrader_register_job_types(registry=job_types)
     plugin.aitrader_register_strategies(registry=strategies)
     assert list(job_types) == ["backtest"]
-    assert list(strategies) == ["donchian_breakout", "rsi_mean_reversion", "sma_cross"]
+    assert list(strategies) == ["donchian_breakout", "rsi_mean_reversion", "sentiment_trend", "sma_cross"]
     BacktestPayload.model_validate(job_types.get("backtest").example)
     assert not port_problems(BacktestJob(), JobType)
     for model in (BacktestPayload, BacktestReport):

@@ -6,12 +6,14 @@ import itertools
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.signals.patterns import PATTERNS, PatternEngine, PatternHit, PatternRules
+from domain.signals.pattern_engine import PatternEngine
+from domain.signals.patterns import PATTERNS, PatternHit, PatternRules
 
 RULES = PatternRules(fast=3, slow=6, span=10, channel=8, deviation=1.5, spike=2.0, breakout=2.0, cooldown_ms=0)
 DAY = 86_400_000
@@ -143,3 +145,24 @@ def test_prices_of_any_size(price: float) -> None:
     scaled = [(tick * price, volume, at) for tick, volume, at in ticks]
     patterns = [[hit.pattern for hit in seen] for seen in hits(ticks)]
     assert [[hit.pattern for hit in seen] for seen in hits(scaled)] == patterns
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 600), max_size=3), st.sampled_from([0, DAY // 20]))
+@settings(max_examples=60, deadline=None)
+def test_many_at_once_give_what_one_by_one_gives(seed: int, cuts: list[int], cooldown: int) -> None:
+    ticks, rules = walk(600, seed), replace(RULES, cooldown_ms=cooldown)
+    ticks[400:400] = [(price, volume, at - DAY // 50) for price, volume, at in ticks[300:303]]  # too late to count
+    one, many = PatternEngine(rules), PatternEngine(rules)
+    for first, last in itertools.pairwise(sorted({0, *cuts, len(ticks)})):
+        part = ticks[first:last]
+        expected = [(place, hit) for place, tick in enumerate(part) for hit in one.on_tick("X", *tick)]
+        assert many.on_ticks("X", *zip(*part, strict=True)) == expected
+        assert json.loads(json.dumps(many.dump())) == json.loads(json.dumps(one.dump()))
+
+
+def test_no_ticks_at_once_change_nothing() -> None:
+    engine = PatternEngine(RULES)
+    engine.on_tick("X", 5.0, 1.0, 1)
+    before = engine.dump()
+    assert engine.on_ticks("X", [], [], []) == []
+    assert engine.dump() == before

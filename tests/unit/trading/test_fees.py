@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from domain.common.errors import Invalid
-from domain.trading.fees import Charges, parse_fee_options
+from domain.trading.charges import Charges
+from domain.trading.fees import parse_fee_options
 from domain.trading.fees_india import RATES
 from domain.trading.model import Product, Side
 

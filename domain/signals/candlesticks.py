@@ -5,7 +5,11 @@ The table is written out so that payloads are checked without importing TA-Lib.
 
 from __future__ import annotations
 
-TALIB_FUNCTIONS = {
+from collections.abc import Iterable
+
+from domain.market.model import FloatColumn
+
+CANDLESTICKS = {
     "abandoned_baby": "CDLABANDONEDBABY",
     "advance_block": "CDLADVANCEBLOCK",
     "belt_hold": "CDLBELTHOLD",
@@ -70,7 +74,7 @@ TALIB_FUNCTIONS = {
 }
 
 # TA-Lib's sources say of these that the sign of the output "does not mean it is bullish" or bearish.
-NEUTRAL = frozenset(
+NEUTRAL_CANDLESTICKS = frozenset(
     {
         "doji",
         "dragonfly_doji",
@@ -83,3 +87,23 @@ NEUTRAL = frozenset(
         "takuri",
     }
 )
+
+# The longest pattern looks back 13 bars, and averages of 10 bars before each of them.
+LOOK_BACK = 32
+
+
+Columns = tuple[FloatColumn, FloatColumn, FloatColumn, FloatColumn]
+"""Open, high, low and close of bars."""
+
+
+def completed(columns: Columns, names: Iterable[str]) -> list[tuple[str, int]]:
+    """Return the patterns that the last bar completes, with TA-Lib's value: above zero is bullish.
+
+    Args:
+        columns: of the last bars, closed; more than `LOOK_BACK` of them change nothing.
+        names: keys of `CANDLESTICKS`.
+    """
+    import talib  # costly to import, and payloads are checked without
+
+    found = ((name, int(getattr(talib, CANDLESTICKS[name])(*columns)[-1])) for name in names)
+    return [(name, value) for name, value in found if value]

@@ -1,4 +1,4 @@
-"""Reading ticks: one field ``data`` with JSON text, or a field for each value, as text."""
+"""Ticks, and the stream entries that carry them: one field ``data`` with JSON text, or a field for each value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aitrader.api import Invalid, parse_symbol
+from domain.common.errors import Invalid
+from domain.market.model import parse_symbol
 
 _OLDEST_S = 946_684_800  # 2000-01-01
 _NEWEST_S = 2**33
@@ -49,3 +50,13 @@ def read_tick(fields: Mapping[bytes, bytes], symbols: dict[str, str]) -> Tick:
     if symbol is None:
         symbol = symbols[name] = parse_symbol(name)
     return Tick(symbol, price, volume, round(seconds * 1000))
+
+
+def tick_fields(tick: Tick) -> dict[str, str]:
+    """Return a tick as the fields of a stream entry, exact: ``read_tick`` gives it back."""
+    return {
+        "symbol": tick.symbol,
+        "price": repr(tick.price),
+        "volume": repr(tick.volume),
+        "timestamp": repr(tick.time_ms / 1000),
+    }

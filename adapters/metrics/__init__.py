@@ -1,0 +1,1 @@
+"""Metrics for programs that watch this one."""

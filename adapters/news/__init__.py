@@ -1,0 +1,1 @@
+"""News in files: CSV, JSON lines, RSS and Atom."""

@@ -1,0 +1,1 @@
+"""Finding patterns in bars, and what came of them before."""

@@ -1,0 +1,1 @@
+"""Training models, and judging them where they had not looked."""

@@ -1,0 +1,1 @@
+"""The job type ``replay``: the whole pipeline over the past."""

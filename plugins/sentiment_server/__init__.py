@@ -1,0 +1,1 @@
+"""The built-in sentiment engine as a server of its own."""

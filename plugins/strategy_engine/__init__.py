@@ -1,0 +1,1 @@
+"""The built-in strategy engine as a server of its own."""

@@ -1,0 +1,1 @@
+"""Suggestions of models, with the evidence for them: the job type ``suggestion``."""
