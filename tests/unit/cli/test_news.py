@@ -120,7 +120,7 @@ def test_what_is_wrong_is_told_first(
 
 def test_what_texts_add_up_to(cli: Cli, tmp_path: Path) -> None:
     cli("db", "upgrade")
-    empty = cli("news", "sentiment", "nse:infy")
+    empty = cli("sentiment", "show", "nse:infy")
     assert "sentiment_analysis" in empty.err
     (owner,) = cli("user", "list", "--json").json["items"]
     fixed = "NULL, 'NSE:INFY', ?, 'wire', 1709287200000, ?, 'neutral', 0.5, 1.0, 'e', 'm', 'text', '[]', 0"
@@ -129,9 +129,9 @@ def test_what_texts_add_up_to(cli: Cli, tmp_path: Path) -> None:
             values = (f"00000000-0000-7000-8000-00000000000{number}", owner["id"], str(number), score)
             database.execute(f"INSERT INTO sentiments VALUES (?, ?, {fixed})", values)
     then = ("--as-of", "2024-03-03T10:00Z")
-    found = cli("news", "sentiment", "nse:infy", *then, "--json").json
+    found = cli("sentiment", "show", "nse:infy", *then, "--json").json
     assert (found["score"], found["weight"], found["count"], len(found["items"])) == (0.125, 1.0, 2, 2)
-    table = cli("news", "sentiment", "nse:infy", *then, "--limit", "1")
+    table = cli("sentiment", "show", "nse:infy", *then, "--limit", "1")
     assert table.out.splitlines()[1].split()[:4] == ["NSE:INFY", "+0.125", "positive", "1.000"]
-    assert cli("news", "sentiment", "nse:infy", "--as-of", "2024-03-01T09:59Z", "--json").json["score"] is None
-    assert cli("news", "sentiment", "nse:infy", "--half-life", "0").code == 2
+    assert cli("sentiment", "show", "nse:infy", "--as-of", "2024-03-01T09:59Z", "--json").json["score"] is None
+    assert cli("sentiment", "show", "nse:infy", "--half-life", "0").code == 2
