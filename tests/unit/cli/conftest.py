@@ -1,19 +1,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aitrader.settings import variables
+from tests.command_server import ROOT, CommandServer, Done, command_server
 
 SHIPPED = [
     "backtest",
@@ -30,27 +28,6 @@ SHIPPED = [
     "strategy_engine",
     "suggestion",
 ]
-ROOT = Path(__file__).parents[3]
-
-
-@dataclass
-class Done:
-    """How a command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> str:
-        """The one line of the error; fails when there is more, or a traceback."""
-        (line,) = self.err.splitlines()
-        assert line.startswith("error: "), line
-        return line
 
 
 Cli = Callable[..., Done]
@@ -68,14 +45,23 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, **data, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
 
 
+@pytest.fixture(scope="session")
+def commands() -> Iterator[CommandServer]:
+    with command_server() as server:
+        yield server
+
+
 @pytest.fixture
-def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+def cli(commands: CommandServer, environment: dict[str, str], tmp_path: Path) -> Cli:
     """Run ``aitrader`` with these arguments, in an empty directory; keywords are environment variables."""
 
     def run(*arguments: str, stdin: str = "", **env: str) -> Done:
+        wanted = {**environment, **env}
+        if wanted["PYTHONPATH"] == environment["PYTHONPATH"]:
+            return commands.run(arguments, wanted, tmp_path, stdin)
         done = subprocess.run(
             [sys.executable, "-m", "aitrader", *arguments],
-            env={**environment, **env},
+            env=wanted,
             cwd=tmp_path,
             input=stdin,
             capture_output=True,
