@@ -14,6 +14,8 @@ from domain.common.events import EventBus, PublishedEvent
 from tests.processes import eventually
 from tests.servers import RedisServer
 
+pytestmark = pytest.mark.once
+
 
 class TestInProcessBus(EventBusContract):
     @pytest.fixture

@@ -10,6 +10,8 @@ from adapters.redis.client import connect
 from aitrader.testing.job_queue import JobQueueContract
 from domain.jobs.ports import JobConsumer, JobQueue
 
+pytestmark = pytest.mark.once
+
 
 class TestInProcessQueue(JobQueueContract):
     @pytest.fixture

@@ -16,6 +16,8 @@ from tests.mock_broker import BrokerProcess
 from tests.processes import Process, eventually
 from tests.stack import Stack
 
+pytestmark = pytest.mark.once
+
 PASSWORD = "correct horse battery staple"
 ORDER = {"symbol": "NSE:INFY", "side": "buy", "type": "limit", "price": "1500", "quantity": 10}
 

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.test_first_minutes import environment, run
 from tests.processes import Process, eventually
 
+pytestmark = pytest.mark.once
+
 Start = Callable[..., Process]
 
 NEWS = """published,title,symbols,url

@@ -19,6 +19,8 @@ from tests.processes import Process, eventually
 from tests.servers import PostgresServer, RedisServer
 from tests.stack import Stack
 
+pytestmark = pytest.mark.once
+
 Start = Callable[..., Process]
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.processes import Process, eventually
 from tests.stack import Stack
 
+pytestmark = pytest.mark.once
+
 Start = Callable[..., Process]
 
 

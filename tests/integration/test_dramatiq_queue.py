@@ -16,6 +16,8 @@ from domain.common.errors import Unavailable
 from tests.processes import Process, eventually
 from tests.servers import RedisServer
 
+pytestmark = pytest.mark.once
+
 Start = Callable[..., DramatiqConsumer]
 
 

@@ -17,6 +17,8 @@ import pytest
 from aitrader.settings import variables
 from tests.processes import Process
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "aitrader-acme"
 PAGE = ROOT / "docs" / "writing-a-plugin.md"

@@ -35,6 +35,8 @@ from tests.processes import Process, eventually
 from tests.servers import RedisServer
 from tests.stack import Stack
 
+pytestmark = pytest.mark.once
+
 STREAM = "ticks:global"
 
 

@@ -39,6 +39,8 @@ from domain.market.ticks import Tick
 from domain.pipeline.records import RunRecord, first_difference, read_run
 from domain.pipeline.replay import ReplaySpec
 
+pytestmark = pytest.mark.once
+
 SYMBOL = "FX:EURUSD"
 DAY = 1_496_361_600_000  # 2017-06-02
 END = DAY + 86_400_000

@@ -26,6 +26,8 @@ from plugins.mcp_broker.options import McpOptions
 from tests.mock_broker import BrokerProcess, Control, mock_broker
 from tests.processes import Process
 
+pytestmark = pytest.mark.once
+
 ACCOUNT = Account("a", "u", "mcp", Mode.PAPER, "INR", 0)
 
 

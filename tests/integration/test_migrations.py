@@ -17,6 +17,8 @@ from domain.common.errors import Conflict, Invalid, Unavailable
 from tests.processes import Process
 from tests.servers import PortLease, PostgresServer
 
+pytestmark = pytest.mark.once
+
 FOLDER = Path(migrations.__file__).parent
 
 Open = Callable[[str], Engine]

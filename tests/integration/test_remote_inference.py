@@ -19,6 +19,8 @@ from domain.engines.calls import CallCounter
 from domain.intelligence.inference import Signature, TensorSpec
 from tests.scripted_engine import LATE_S, Answer, Engine, breaks_off, says, stops_short
 
+pytestmark = pytest.mark.once
+
 ROW = np.array([[1.0, 2.0]], np.float32)
 MODEL = {
     "name": "m",

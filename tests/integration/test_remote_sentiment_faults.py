@@ -17,6 +17,8 @@ from domain.intelligence.labels import Labels, parse_labels
 from domain.intelligence.sentiment import Polarity, SentimentEngine
 from tests.scripted_engine import LATE_S, Answer, Engine, breaks_off, says, stops_short
 
+pytestmark = pytest.mark.once
+
 INFO = says({"model_id": "ProsusAI/finbert", "max_client_batch_size": 2})
 HEALTHY = says({"ok": True, "has_hf": True})
 FINBERT = [

@@ -26,6 +26,8 @@ from domain.pipeline.replay import ReplaySpec
 from plugins.replay.job import ReplayJob
 from plugins.replay.payload import ReplayPayload
 
+pytestmark = pytest.mark.once
+
 START, END = 1_496_275_200_000, 1_496_448_000_000  # two days of June 2017
 SPEC = ReplaySpec(
     ("FX:EURUSD",),

@@ -25,6 +25,8 @@ from domain.trading.risk import RiskRefused
 from plugins.paper.broker import PaperBroker
 from tests.processes import eventually
 
+pytestmark = pytest.mark.once
+
 SYMBOL = "NSE:INFY"
 PRICE = Decimal(100)
 

@@ -17,6 +17,8 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from tests.processes import Process
 from tests.stack import Stack
 
+pytestmark = pytest.mark.once
+
 GROWTH_LIMIT_KB = 32 * 1024
 JSON = {"Content-Type": "application/json"}
 

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
+import pytest
 import websockets
 
 from tests.processes import Process
 from tests.servers import RedisServer
 from tests.stack import Stack
+
+pytestmark = pytest.mark.once
 
 REDIS_CANARY = "redisCANARY7f3a9c51"
 NOTIFY_CANARY = "notifyCANARYb82d4e60"

@@ -27,6 +27,8 @@ from tests.unit.trading.books_world import CASH, SYMBOL, Crash, OrderPath
 from tests.unit.trading.samples import order as sample
 from tests.unit.trading.venue import FAULTS
 
+pytestmark = pytest.mark.once
+
 RUNS, STEPS = 50, 50
 
 places = st.integers(0, 30)
