@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.sentiment.folder import NAME, SHIPPED, Folder, read_folder
 from domain.common.errors import Invalid
 from domain.intelligence.sentiment import Sentiment
 
+log = logging.getLogger(__name__)
+
 LONGEST = 20_000  # characters that are read of a text
 _FEW = 3  # texts that take less one by one
 _BATCH = 512
+_SLOW_S = 3.0
+_SLOW = "preparing the built-in sentiment engine; on its first use on a machine that takes up to half a minute"
 
 
 class BuiltInSentiment:
@@ -20,12 +26,14 @@ class BuiltInSentiment:
 
     Args:
         folder: the weights; the shipped ones where omitted.
+        say: told when loading takes longer than a moment.
     """
 
     name = NAME
 
-    def __init__(self, folder: Path = SHIPPED) -> None:
+    def __init__(self, folder: Path = SHIPPED, say: Callable[[str], object] = log.info) -> None:
         self._path = folder
+        self._say = say
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
 
@@ -50,7 +58,7 @@ class BuiltInSentiment:
     def _load(self) -> _Loaded:
         loaded = self._loaded
         if loaded is None:
-            with self._lock:
+            with self._lock, _told(self._say):
                 loaded = self._loaded = self._loaded or _Loaded(read_folder(self._path))
         return loaded
 
@@ -61,3 +69,15 @@ class _Loaded:
 
         self.model = f"{NAME}-{folder.version}"
         self.answers = Answers(session_of(folder.model), folder.vocabulary)
+        self.answers.one("", False)  # compiled now rather than under the first question
+
+
+@contextmanager
+def _told(say: Callable[[str], object]) -> Iterator[None]:
+    timer = threading.Timer(_SLOW_S, say, [_SLOW])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

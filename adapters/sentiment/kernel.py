@@ -9,7 +9,7 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900.0, 2100.0
 
 
 Rows = npt.NDArray[np.int16]
+Compiled = TypeVar("Compiled", bound=Callable[..., object])
 
 
 class Tables(NamedTuple):
@@ -252,12 +253,20 @@ def _stamp() -> int:
     return zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
+def _kept(function: Compiled) -> Compiled:
+    """Compile a function and keep it on the disk, or only in this process where no folder may be written."""
+    try:
+        return cast(Compiled, njit(cache=True, nogil=True)(function))
+    except RuntimeError:
+        return cast(Compiled, njit(nogil=True)(function))
+
+
 # What is compiled is kept on the disk by the file of the outermost function alone, and would be used on when another
 # file has changed. It is kept by the values that an inner function holds as well: hence the stamp.
 
 
 def _tokens_function(stamp: int) -> Callable[[Bytes, Hashes, Ints], Ints]:
-    @njit(cache=True, nogil=True)
+    @_kept
     def tokens_of(data: Bytes, slots: Hashes, words: Ints) -> Ints:
         tokens, amounts = np.empty((len(data) + 1, 3), np.int32), np.empty((len(data) + 1, 2))
         return tokens[: scan(data, slots, words, tokens, amounts) if stamp >= 0 else 0]
@@ -266,7 +275,7 @@ def _tokens_function(stamp: int) -> Callable[[Bytes, Hashes, Ints], Ints]:
 
 
 def _read_function(stamp: int) -> Callable[[Bytes, int, Hashes, Ints], tuple[Ints, Ints]]:
-    @njit(cache=True, nogil=True)
+    @_kept
     def read(data: Bytes, texts: int, slots: Hashes, words: Ints) -> tuple[Ints, Ints]:
         return _read_all(data, texts if stamp >= 0 else 0, slots, words)
 
@@ -274,7 +283,7 @@ def _read_function(stamp: int) -> Callable[[Bytes, int, Hashes, Ints], tuple[Int
 
 
 def _score_function(stamp: int) -> Callable[..., Bytes]:
-    @njit(cache=True, nogil=True)
+    @_kept
     def score(
         data: Bytes,
         texts: int,

@@ -37,7 +37,7 @@ def score(texts: tuple[str, ...], weights: Path | None, as_json: bool) -> None:
     from adapters.sentiment.folder import SHIPPED
 
     wanted = list(texts) or [line for line in sys.stdin.read().splitlines() if line.strip()]
-    engine = BuiltInSentiment(SHIPPED if weights is None else weights)
+    engine = BuiltInSentiment(SHIPPED if weights is None else weights, say)
     found = engine.score(wanted)
     if as_json:
         print_json({"model": engine.model, "items": [_view(*item) for item in zip(wanted, found, strict=True)]})

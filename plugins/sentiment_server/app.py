@@ -62,6 +62,10 @@ def make_app(options: SentimentOptions, engine: SentimentEngine) -> Quart:
     _add_facts(app, options, engine)
     _add_errors(app)
 
+    @app.before_serving
+    async def prepare() -> None:
+        await asyncio.to_thread(lambda: engine.model)  # an engine may take a while to load; nobody is to wait for it
+
     @app.after_serving
     async def stop() -> None:
         score.close()

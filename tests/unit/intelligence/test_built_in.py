@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from adapters.sentiment.answers import session_of
 from adapters.sentiment.built_in import LONGEST, BuiltInSentiment
 from adapters.sentiment.evaluation import evaluate
 from adapters.sentiment.features import read_words
-from adapters.sentiment.folder import MANIFEST, MODEL, SHIPPED, VOCABULARY, read_folder
+from adapters.sentiment.folder import MANIFEST, MODEL, SHIPPED, VOCABULARY, Folder, read_folder
 from adapters.sentiment.grammar import WINDOW
 from adapters.sentiment.labelled import is_held_out
 from adapters.sentiment.scheme import codes_of
@@ -184,3 +185,20 @@ def test_labels_do_not_depend_on_what_is_asked_before() -> None:
         return dict(zip(order, (said.label for said in engine.score(order)), strict=True))
 
     assert labels(BuiltInSentiment(), texts) == labels(BuiltInSentiment(), texts[::-1])
+
+
+def test_long_loading_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.sentiment.built_in._SLOW_S", 0.0)
+    told, heard = threading.Event(), list[str]()
+
+    def say(text: str) -> None:
+        heard.append(text)
+        told.set()
+
+    def read_slowly(path: Path) -> Folder:
+        assert told.wait(30)
+        return read_folder(path)
+
+    monkeypatch.setattr("adapters.sentiment.built_in.read_folder", read_slowly)
+    assert BuiltInSentiment(say=say).score(["Profit rises"])[0].label is Polarity.POSITIVE
+    assert "first use" in heard[0]
