@@ -17,21 +17,25 @@ from domain.common.errors import NotFound
 from domain.common.ids import new_id
 from domain.intelligence.news import NewsFilter, NewsItem, ScoredText, SentimentColumns, SentimentFilter
 
+# Written once: making a statement costs more than running it.
+_ADD: dict[str, Any] = {
+    name: dialect.insert(news).on_conflict_do_nothing().returning(news.c.id)
+    for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+}
+
 
 class SqlNews:
     """News in one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        self._add = dialect.insert(news).on_conflict_do_nothing().returning(news.c.id)
 
     def add(self, items: Sequence[NewsItem]) -> int:
         """Insert items that are not known; return how many were new."""
         if not items:
             return 0
         rows = [{**asdict(item), "symbols": list(item.symbols)} for item in items]
-        new = set(self._connection.execute(self._add, rows).scalars())
+        new = set(self._connection.execute(_ADD[self._connection.dialect.name], rows).scalars())
         about = [
             {"news_id": item.id, "symbol": symbol}
             for item in items

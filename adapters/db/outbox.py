@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
     Integer,
     bindparam,
@@ -20,6 +19,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.db.tables import event_streams, outbox
 from adapters.db.types import now_ms
@@ -33,6 +33,7 @@ _PUBLISHER_LOCK = 4_150_231
 _ADD = insert(outbox).values(
     topic=bindparam("topic"), audience=bindparam("audience"), data=bindparam("data"), created_at=now_ms()
 )
+_ADD_NUMBERED = insert(outbox)
 _PENDING = (
     select(outbox)
     .where(outbox.c.published_at.is_(None))
@@ -43,12 +44,13 @@ _WAITING = exists().where(outbox.c.published_at.is_(None))
 _TURN = select(func.pg_try_advisory_xact_lock(_PUBLISHER_LOCK), _WAITING, now_ms())
 _LOOK = select(literal(True), _WAITING, now_ms())  # BEGIN IMMEDIATE already let only one writer in
 _NUMBER = update(outbox).where(outbox.c.id == bindparam("key")).values(seq=bindparam("number"), published_at=now_ms())
-_ADVANCE = (
-    update(event_streams)
-    .where(event_streams.c.topic == bindparam("of_topic"), event_streams.c.audience == bindparam("of_audience"))
-    .values(last_seq=event_streams.c.last_seq + bindparam("count", type_=BigInteger))
-    .returning(event_streams.c.last_seq)
-)
+_ADVANCE: dict[str, Any] = {
+    name: counted.on_conflict_do_update(
+        index_elements=[event_streams.c.topic, event_streams.c.audience],
+        set_={"last_seq": event_streams.c.last_seq + counted.excluded.last_seq},
+    ).returning(*event_streams.c)
+    for name, counted in (("postgresql", postgresql.insert(event_streams)), ("sqlite", sqlite.insert(event_streams)))
+}
 
 
 class SqlOutbox:
@@ -103,18 +105,10 @@ class SqlOutbox:
         rows = self._connection.execute(_PENDING, {"most": limit}).all()
         if not rows:
             return []
-        streams: dict[tuple[str, str], list[Any]] = defaultdict(list)
-        for row in rows:
-            streams[row.topic, row.audience].append(row)
-        numbered = {}
-        for (topic, audience), members in streams.items():
-            first = self._advance(topic, audience, len(members)) - len(members) + 1
-            numbered.update({row.id: first + place for place, row in enumerate(members)})
-        self._connection.execute(
-            _NUMBER,
-            [{"key": row.id, "number": numbered[row.id]} for row in rows],
-        )
-        return [PublishedEvent(row.topic, row.audience, numbered[row.id], row.created_at, row.data) for row in rows]
+        numbers = self._advance([(row.topic, row.audience) for row in rows])
+        numbered = list(zip(rows, numbers, strict=True))
+        self._connection.execute(_NUMBER, [{"key": row.id, "number": number} for row, number in numbered])
+        return [PublishedEvent(row.topic, row.audience, number, row.created_at, row.data) for row, number in numbered]
 
     def read(self, topic: str, audience: str, after: int, limit: int) -> list[PublishedEvent]:
         """Return published events with seq > after."""
@@ -161,14 +155,7 @@ class SqlOutbox:
         return bool(free), bool(waiting), now
 
     def _insert_numbered(self, events: Sequence[Event], now: int) -> list[PublishedEvent]:
-        streams: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for place, event in enumerate(events):
-            streams[event.topic, event.audience].append(place)
-        numbers = [0] * len(events)
-        for (topic, audience), places in streams.items():
-            first = self._advance(topic, audience, len(places)) - len(places) + 1
-            for step, place in enumerate(places):
-                numbers[place] = first + step
+        numbers = self._advance([(event.topic, event.audience) for event in events])
         found = [
             PublishedEvent(event.topic, event.audience, number, now, event.data)
             for event, number in zip(events, numbers, strict=True)
@@ -184,13 +171,19 @@ class SqlOutbox:
             }
             for event in found
         ]
-        self._connection.execute(insert(outbox), rows)
+        self._connection.execute(_ADD_NUMBERED, rows)
         return found
 
-    def _advance(self, topic: str, audience: str, count: int) -> int:
-        stream = {"of_topic": topic, "of_audience": audience, "count": count}
-        last: int | None = self._connection.execute(_ADVANCE, stream).scalar_one_or_none()
-        if last is not None:
-            return last
-        self._connection.execute(insert(event_streams).values(topic=topic, audience=audience, last_seq=count))
-        return count
+    def _advance(self, streams: Sequence[tuple[str, str]]) -> list[int]:
+        """Return the next number of each stream, as often as it is named."""
+        counts = Counter(streams)
+        rows = [
+            {"topic": topic, "audience": audience, "last_seq": count} for (topic, audience), count in counts.items()
+        ]
+        advanced = self._connection.execute(_ADVANCE[self._connection.dialect.name], rows)
+        following = {(row.topic, row.audience): row.last_seq - counts[row.topic, row.audience] for row in advanced}
+        numbers = []
+        for stream in streams:
+            following[stream] += 1
+            numbers.append(following[stream])
+        return numbers

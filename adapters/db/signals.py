@@ -25,11 +25,21 @@ _FIND = select(signals).where(
 )
 _ENDS = signals.c.time_ms + signals.c.ttl_ms
 _ALIVE = (
-    select(signals.c.source, signals.c.pattern, signals.c.score, signals.c.time_ms, signals.c.signal_id)
+    select(signals.c.source, signals.c.pattern, signals.c.score, signals.c.time_ms, signals.c.signal_id, signals.c.id)
     .where(signals.c.user_id == bindparam("user_id"), signals.c.symbol == bindparam("symbol"))
     .where(signals.c.time_ms >= bindparam("oldest"), bindparam("now") <= _ENDS, signals.c.received_at <= _ENDS)
     .order_by(signals.c.id.desc())
     .limit(bindparam("most"))
+    .subquery()
+)
+_PLACE = func.row_number().over(
+    partition_by=(_ALIVE.c.source, _ALIVE.c.pattern), order_by=(_ALIVE.c.time_ms.desc(), _ALIVE.c.id.desc())
+)
+_PLACED = select(_ALIVE, _PLACE.label("place")).subquery()
+_NEWEST = (
+    select(_PLACED.c.source, _PLACED.c.pattern, _PLACED.c.score, _PLACED.c.time_ms, _PLACED.c.signal_id)
+    .where(_PLACED.c.place == 1)
+    .order_by(_PLACED.c.id.desc())
 )
 
 
@@ -69,9 +79,9 @@ class SqlSignals:
         return [Signal(**row._mapping) for row in self._connection.execute(query)]
 
     def alive(self, user_id: str, symbol: str, at_ms: int, limit: int) -> Sequence[AliveSignal]:
-        """Return what came in time and may still be acted on, the newest first."""
+        """Return the newest of each producer and pattern that came in time and may still be acted on."""
         asked = {"user_id": user_id, "symbol": symbol, "oldest": at_ms - MOST_TTL_MS, "now": at_ms, "most": limit}
-        return [AliveSignal(*row) for row in self._connection.execute(_ALIVE, asked)]
+        return [AliveSignal(*row) for row in self._connection.execute(_NEWEST, asked).all()]
 
     def _one(self, *conditions: ColumnElement[bool]) -> Signal:
         row = self._connection.execute(select(signals).where(*conditions)).one_or_none()

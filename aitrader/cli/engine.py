@@ -60,6 +60,7 @@ def list_engines(as_json: bool) -> None:
 def serve(name: str, host: str, port: int | None, options: tuple[str, ...]) -> None:
     """Serve one engine until Ctrl-C. Its address is printed on stdout once it answers."""
     from aitrader.engine_host import run_engine
+    from aitrader.settling import settle
     from aitrader.shutdown import Shutdown
 
     container = local_container()
@@ -68,6 +69,7 @@ def serve(name: str, host: str, port: int | None, options: tuple[str, ...]) -> N
     shutdown.install()
 
     def ready(url: str) -> None:
+        settle()
         click.echo(url)
         say(f"{server.title} at {url}; Ctrl-C stops")
 

@@ -26,6 +26,7 @@ def feed(source: str, symbols: tuple[str, ...], file: str | None, speed: float |
     from aitrader.bootstrap import Application
     from aitrader.logs import set_up_logging
     from aitrader.settings import load_settings
+    from aitrader.settling import settle
     from aitrader.shutdown import Shutdown
     from domain.common.errors import Invalid
 
@@ -41,6 +42,7 @@ def feed(source: str, symbols: tuple[str, ...], file: str | None, speed: float |
     shutdown = Shutdown()
     shutdown.install()
     application.start()
+    settle()
     say(f"feed {source} runs; Ctrl-C stops")
     shutdown.wait()
     application.stop(settings.drain_seconds)

@@ -16,6 +16,7 @@ def serve(host: str | None, port: int | None) -> None:
     from aitrader.logs import set_up_logging
     from aitrader.server import run_server
     from aitrader.settings import load_settings
+    from aitrader.settling import freeze
     from aitrader.shutdown import Shutdown
 
     settings = load_settings(host=host, port=port)
@@ -26,6 +27,7 @@ def serve(host: str | None, port: int | None) -> None:
 
     def ready(url: str) -> None:
         application.announce(url)
+        freeze()
         docs = f" (docs at {url}/docs)" if settings.docs else ""
         say(f"API ready at {url}{docs}; Ctrl-C stops")
 

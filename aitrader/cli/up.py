@@ -26,6 +26,7 @@ def up(host: str | None, port: int | None) -> None:
     from aitrader.logs import set_up_logging
     from aitrader.server import run_server
     from aitrader.settings import load_settings
+    from aitrader.settling import settle
     from aitrader.shutdown import Shutdown
 
     settings = load_settings(host=host, port=port)
@@ -39,6 +40,7 @@ def up(host: str | None, port: int | None) -> None:
 
         def ready(url: str) -> None:
             application.announce(url)
+            settle()
             for line in banner(settings, url):
                 click.echo(line)
             click.echo(login_line(application, url))

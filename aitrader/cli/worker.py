@@ -15,6 +15,7 @@ def worker(threads: int | None, processes: int | None) -> None:
     from aitrader.bootstrap import Application
     from aitrader.logs import set_up_logging
     from aitrader.settings import load_settings
+    from aitrader.settling import settle
     from aitrader.shutdown import Shutdown
 
     settings = load_settings(threads=threads, processes=processes)
@@ -23,6 +24,7 @@ def worker(threads: int | None, processes: int | None) -> None:
     shutdown = Shutdown()
     shutdown.install()
     application.start()
+    settle()
     say(f"worker ready: {settings.threads} threads, {settings.processes} processes; Ctrl-C stops")
     shutdown.wait()
     application.stop(settings.drain_seconds)

@@ -127,3 +127,18 @@ class SignalWorkContract:
         assert alive(NOW, 1) == [last]
         assert alive(NOW + 10_000) == [last, first]
         assert alive(NOW + 10_001) == []
+
+    def test_of_each_producer_and_pattern_only_the_newest_may_be_acted_on(self, work: Work) -> None:
+        items = [
+            signal(1, time_ms=NOW - 1),
+            signal(2, time_ms=NOW - 9),
+            signal(3, pattern="vwap", time_ms=NOW - 2),
+            signal(4, pattern="vwap", time_ms=NOW - 2),
+            signal(5, source="other", time_ms=NOW - 3),
+            signal(6, time_ms=NOW - 60_001),
+        ]
+        self.add(work, *items)
+        with work() as unit:
+            found = unit.signals.alive("ann", "NSE:INFY", NOW, 9)
+            assert [item.signal_id for item in found] == ["s5", "s4", "s1"]
+            assert [item.signal_id for item in unit.signals.alive("ann", "NSE:INFY", NOW, 2)] == ["s5", "s4"]

@@ -153,9 +153,7 @@ class ActOnSignal:
         alive = work.signals.alive(signal.user_id, signal.symbol, now, _MOST_EVIDENCE)
         if any((item.source, item.signal_id) == (signal.source, signal.signal_id) for item in alive):
             raise _Known
-        newest: dict[tuple[str, str], AliveSignal] = {}
-        for item in sorted(alive, key=lambda item: item.time_ms):
-            newest[item.source, item.pattern] = item
+        newest = {(item.source, item.pattern): item for item in alive}
         told = AliveSignal(signal.source, signal.pattern, signal.score, signal.time_ms, signal.signal_id)
         newest[signal.source, signal.pattern] = told
         return [

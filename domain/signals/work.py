@@ -41,7 +41,11 @@ class SignalRepository(Protocol):
         ...
 
     def alive(self, user_id: str, symbol: str, at_ms: int, limit: int) -> Sequence[AliveSignal]:
-        """Return what came in time and may still be acted on, the newest first."""
+        """Return the newest of each producer and pattern that came in time and may still be acted on.
+
+        Args:
+            limit: how many are looked at, those that were stored last.
+        """
         ...
 
 
