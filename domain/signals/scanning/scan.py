@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import unwrap
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,20 +81,15 @@ def scan_patterns(
     """
     names = tuple(sorted(patterns))
     columns = (bars.open, bars.high, bars.low, bars.close)
-    numbers: list[int] = []
-    where, strengths = [_NONE], [_NONE.astype(np.int32)]
+    found: list[tuple[int, IntColumn, NDArray[np.int32]]] = []
     for number, name in enumerate(names):
         if name in CANDLESTICKS:
-            each(len(numbers))
+            each(len(found))
             values = _function(name)(*columns)
-            found = values.astype(np.bool_).nonzero()[0]
-            numbers.append(number)
-            where.append(found)
-            strengths.append(values[found])
-    pattern = np.repeat(np.array(numbers, np.int64), [len(found) for found in where[1:]])
-    shapes, named = _shapes(bars, names, lambda: each(len(numbers)))
-    bar, pattern = np.concatenate((*where, shapes.bar)), np.concatenate((pattern, named))
-    return _sorted(names, bar, pattern, np.concatenate((*strengths, shapes.strength)), shapes)
+            where = values.astype(np.bool_).nonzero()[0]
+            found.append((number, where, values[where]))
+    shapes, named = _shapes(bars, names, lambda: each(len(found)))
+    return _hits(names, _candlestick_keys(found, len(bars)), _keys(shapes.bar, named, shapes.strength), shapes)
 
 
 @cache
@@ -105,20 +101,37 @@ def _function(name: str) -> Callable[..., NDArray[np.int32]]:
     return function
 
 
-def _sorted(
-    names: tuple[str, ...], bar: IntColumn, pattern: IntColumn, strength: IntColumn, shapes: ChartHits
-) -> PatternHits:
-    """Sort hits as one number each: bar, pattern (8 bits), strength + 2048 (12 bits); in place, as they are many."""
-    keys = bar
-    keys <<= 20
-    pattern <<= 12
-    keys |= pattern
-    strength += 2048
-    keys |= strength
-    keys.sort()
-    np.right_shift(keys, 12, out=pattern)
+def _keys(bar: IntColumn, pattern: IntColumn | int, strength: NDArray[Any]) -> IntColumn:
+    """Return hits as one number each: bar, pattern (8 bits), strength + 2048 (12 bits)."""
+    keys = bar << 20
+    keys |= np.left_shift(pattern, 12) + 2048
+    keys += strength
+    return keys
+
+
+def _candlestick_keys(found: Sequence[tuple[int, IntColumn, NDArray[np.int32]]], bars: int) -> IntColumn:
+    """Return the keys of hits that come pattern by pattern, in order: each goes where its bar's next one belongs."""
+    if not found:
+        return _NONE
+    following = np.bincount(np.concatenate([where for _, where, _ in found]), minlength=bars)
+    total = int(following.sum())
+    following = np.cumsum(following) - following
+    keys = np.empty(total, np.int64)
+    for number, where, strength in found:
+        places = following[where]
+        keys[places] = _keys(where, number, strength)
+        following[where] = places + 1
+    return keys
+
+
+def _hits(names: tuple[str, ...], candlesticks: IntColumn, charts: IntColumn, shapes: ChartHits) -> PatternHits:
+    keys = candlesticks
+    if len(charts):
+        keys = np.concatenate((candlesticks, charts))
+        keys.sort(kind="stable")  # of what is in order already it takes the stretches
+    pattern = keys >> 12
     pattern &= 255
-    np.bitwise_and(keys, 4095, out=strength)
+    strength = keys & 4095
     strength -= 2048
     keys >>= 20
     chart = np.broadcast_to(np.int64(-1), keys.shape)
