@@ -37,6 +37,8 @@ def score(texts: tuple[str, ...], weights: Path | None, as_json: bool) -> None:
     from adapters.sentiment.folder import SHIPPED
 
     wanted = list(texts) or [line for line in sys.stdin.read().splitlines() if line.strip()]
+    if not wanted:
+        raise click.UsageError("there is nothing to score: write a TEXT, or a line for each on the input")
     engine = BuiltInSentiment(SHIPPED if weights is None else weights, say)
     found = engine.score(wanted)
     if as_json:

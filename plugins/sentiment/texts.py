@@ -13,6 +13,7 @@ from aitrader.api import (
     NotFound,
     ScoredText,
     Sentiment,
+    rfc3339,
     text_key,
     to_ms,
 )
@@ -150,7 +151,11 @@ def _news(context: JobContext, payload: SentimentPayload, choice: NewsChoice, as
         items |= {item.id: item for item in found}
     ordered = sorted(items.values(), key=lambda item: (item.available_at, item.id))
     if not ordered:
-        raise NotFound("there is no such news; import some with aitrader news import, or POST /news", code="no_news")
+        raise NotFound(
+            f"there is no such news from {rfc3339(since)} to {rfc3339(until)}; say another `since` or `until`, "
+            "or import some with aitrader news import, or POST /news",
+            code="no_news",
+        )
     taken = ordered[: choice.limit]
     more = taken[-1].available_at if len(ordered) > choice.limit else None
     return Found([_of_news(item, payload, choice.symbols) for item in taken], more)

@@ -18,6 +18,12 @@ def test_a_text_that_is_empty_is_one_line(cli: Cli) -> None:
     assert cli("sentiment", "score", " ").code == 2
 
 
+def test_no_text_at_all_is_said_so(cli: Cli) -> None:
+    done = cli("sentiment", "score", stdin="\n \n")
+    assert done.code == 2
+    assert "nothing to score" in done.err
+
+
 def test_training_says_what_is_wrong(cli: Cli, tmp_path: Path) -> None:
     assert cli("sentiment", "train", "none.csv", "--output", str(tmp_path / "w")).code == 3
     wrong = tmp_path / "wrong.csv"

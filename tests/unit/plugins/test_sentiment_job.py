@@ -222,7 +222,7 @@ class TestNews:
         assert [item.text for item in report.items] == ["good"]
 
     def test_none_says_how_to_import_some(self, context: FakeJobContext) -> None:
-        with pytest.raises(NotFound, match="aitrader news import"):
+        with pytest.raises(NotFound, match=r"from 20.*Z to 20.*Z; .* aitrader news import"):
             run(context, symbols=["NSE:INFY"])
 
     def test_long_news_are_cut_and_say_so(self, context: FakeJobContext, work: Work) -> None:
