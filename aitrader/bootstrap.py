@@ -10,7 +10,6 @@ from functools import cache, partial
 from pathlib import Path
 
 from adapters.db.watch import SqliteWatch
-from adapters.engines.strategy import REMOTE
 from adapters.queue.local_bell import LocalBell
 from adapters.redis.signal_stream import SignalStream
 from aitrader.container import Container
@@ -26,6 +25,7 @@ from domain.common.errors import AITraderError, Conflict
 from domain.common.events import PublishedEvent
 from domain.common.ids import new_id
 from domain.decisions.evidence import EVIDENCE
+from domain.engines.ports import REMOTE
 from domain.jobs import events as job_events
 from domain.jobs.model import Isolation
 from domain.signals.entries import signal_of_entry

@@ -18,7 +18,6 @@ from adapters.db.journal import SqlJournal
 from adapters.db.migrations import Migrations
 from adapters.db.unit_of_work import SqlUnitOfWork
 from adapters.db.vault import SqlVault
-from adapters.engines.strategy import REMOTE
 from adapters.marketdata.hours import MarketHours
 from adapters.marketdata.parquet_store import ParquetBarStore
 from adapters.notify.apprise import AppriseNotifier
@@ -57,6 +56,7 @@ from domain.decisions.ports import StrategyEngine
 from domain.decisions.scoring import ReadScores, SendRewards
 from domain.decisions.strategies import ChangeStrategy, CreateStrategy, EnsureStrategy, ReadDecisions
 from domain.engines.calls import CallCounter
+from domain.engines.ports import REMOTE
 from domain.identity.authentication import Authenticate, LogIn, LoginByLink, LogOut, Reauthenticate
 from domain.identity.tokens import IssueToken, ListTokens, RevokeToken, RotateToken
 from domain.identity.users import ChangeUser, CreateUser, EnsureOwner, FindUser

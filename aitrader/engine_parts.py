@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from adapters.engines.http import EngineHttp
-from adapters.engines.strategy import REMOTE, RemoteStrategyEngine
 from adapters.security.urls import GuardedUrls
 from aitrader.settings import Settings
 from domain.decisions.evidence import EvidenceEngine
 from domain.decisions.ports import StrategyEngine
 from domain.engines.metered import MeteredInference, MeteredSentiment
-from domain.engines.ports import EngineMeter
+from domain.engines.ports import REMOTE, EngineMeter
 from domain.intelligence.inference import InferenceEngine
 from domain.intelligence.sentiment import SentimentEngine
+
+if TYPE_CHECKING:
+    from adapters.engines.http import EngineHttp
 
 
 class EngineAddresses:
@@ -31,6 +33,8 @@ class EngineAddresses:
 
     def client(self, name: str, url: object, *, token: str | None = None, most_bytes: int = 1 << 20) -> EngineHttp:
         """Return a client. ``token`` proves to the engine who we are."""
+        from adapters.engines.http import EngineHttp  # costly to import, and most have no engines of others
+
         return EngineHttp(
             name,
             str(url),
@@ -47,6 +51,8 @@ def strategy_engines(settings: Settings, addresses: EngineAddresses) -> dict[str
     built_in = EvidenceEngine()
     if settings.strategy_engine_url is None:
         return {built_in.name: built_in}
+    from adapters.engines.strategy import RemoteStrategyEngine
+
     remote = RemoteStrategyEngine(addresses.client("strategy engine", settings.strategy_engine_url))
     return {built_in.name: built_in, REMOTE: remote}
 

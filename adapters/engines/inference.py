@@ -17,10 +17,10 @@ from urllib.parse import quote
 from adapters.engines.http import EngineHttp, EngineRefused
 from domain.common.errors import Invalid, NotFound, Unavailable
 from domain.common.ids import new_id
+from domain.engines.ports import REMOTE
 from domain.intelligence.inference import Array, Inference, Signature, check_inputs
 from domain.intelligence.tensors import read_spec, read_tensors, tensor_json
 
-REMOTE = "remote"
 MOST_ANSWER_BYTES = 64 << 20
 
 _WRONG = (400, 413, 422)

@@ -15,10 +15,9 @@ from typing import Any, Protocol
 
 from adapters.engines.http import AT_ONCE, EngineHttp, EngineRefused
 from domain.common.errors import Invalid, Unavailable
+from domain.engines.ports import REMOTE
 from domain.intelligence.labels import Labels
 from domain.intelligence.sentiment import Sentiment, SentimentEngine, sentiment_of
-
-REMOTE = "remote"
 
 _CLIENT_BATCH = 32
 _FACTS_S = 60.0

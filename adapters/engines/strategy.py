@@ -17,8 +17,8 @@ from domain.common.time import rfc3339
 from domain.decisions.inputs import market_view, standing_view
 from domain.decisions.model import Action
 from domain.decisions.ports import SENTIMENT, DecideRequest, Opinion, Reward
+from domain.engines.ports import REMOTE
 
-REMOTE = "remote"
 _MOST_RATIONALE = 1000
 _MOST_QUANTITY = Decimal(10) ** 12
 

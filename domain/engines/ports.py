@@ -11,6 +11,8 @@ from domain.intelligence.sentiment import SentimentEngine
 # An ASGI 3 application, https://asgi.readthedocs.io/en/latest/specs/main.html.
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
+REMOTE = "remote"  # what an engine behind a URL of the settings is called
+
 
 class EngineTools(Protocol):
     """What a server may use of the installation that runs it. Each is made when it is first asked for."""
