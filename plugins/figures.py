@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 PNG = "image/png"
@@ -26,6 +28,13 @@ def new_figure(
     # The canvas is named so that no display and no global state is needed.
     FigureCanvasAgg(figure)
     return figure
+
+
+def date_axis(axes: Axes) -> None:
+    """Have the horizontal axis tell times with as few words as they need."""
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -9,7 +9,7 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from adapters.sentiment.scanning import (
 )
 from adapters.sentiment.scheme import SOFTENING
 from adapters.sentiment.vocabulary import BETWEEN, COMPARES, LESS_THAN, MORE_THAN, NUMBER, PERCENT_DOWN, Vocabulary
+from domain.common.compiling import compiled
 
 WORDS = 3  # that decided
 # The columns of an answer: three figures, then the weights of the words.
@@ -46,7 +47,6 @@ _FIRST_YEAR, _LAST_YEAR = 1900.0, 2100.0
 
 
 Rows = npt.NDArray[np.int16]
-Compiled = TypeVar("Compiled", bound=Callable[..., object])
 
 
 class Tables(NamedTuple):
@@ -253,20 +253,12 @@ def _stamp() -> int:
     return zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
-def _kept(function: Compiled) -> Compiled:
-    """Compile a function and keep it on the disk, or only in this process where no folder may be written."""
-    try:
-        return cast(Compiled, njit(cache=True, nogil=True)(function))
-    except RuntimeError:
-        return cast(Compiled, njit(nogil=True)(function))
-
-
 # What is compiled is kept on the disk by the file of the outermost function alone, and would be used on when another
 # file has changed. It is kept by the values that an inner function holds as well: hence the stamp.
 
 
 def _tokens_function(stamp: int) -> Callable[[Bytes, Hashes, Ints], Ints]:
-    @_kept
+    @compiled(nogil=True)
     def tokens_of(data: Bytes, slots: Hashes, words: Ints) -> Ints:
         tokens, amounts = np.empty((len(data) + 1, 3), np.int32), np.empty((len(data) + 1, 2))
         return tokens[: scan(data, slots, words, tokens, amounts) if stamp >= 0 else 0]
@@ -275,7 +267,7 @@ def _tokens_function(stamp: int) -> Callable[[Bytes, Hashes, Ints], Ints]:
 
 
 def _read_function(stamp: int) -> Callable[[Bytes, int, Hashes, Ints], tuple[Ints, Ints]]:
-    @_kept
+    @compiled(nogil=True)
     def read(data: Bytes, texts: int, slots: Hashes, words: Ints) -> tuple[Ints, Ints]:
         return _read_all(data, texts if stamp >= 0 else 0, slots, words)
 
@@ -283,7 +275,7 @@ def _read_function(stamp: int) -> Callable[[Bytes, int, Hashes, Ints], tuple[Int
 
 
 def _score_function(stamp: int) -> Callable[..., Bytes]:
-    @_kept
+    @compiled(nogil=True)
     def score(
         data: Bytes,
         texts: int,

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from domain.common.compiling import compiled
 from domain.signals.patterns import (
     CROSS_SCORE,
     DAY_MS,
@@ -96,7 +96,7 @@ def _ends(at: Ints, price: Floats, first: int, size: int) -> list[tuple[int, flo
     return [(int(at[place]), float(price[place])) for place in places]
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
+@compiled(error_model="numpy")
 def _run(  # type: ignore[no-untyped-def]  # pragma: no cover
     prices, volumes, times, floats, state, high_at, high, low_at, low, seen, spans, levels,
     where, which, scores, values,

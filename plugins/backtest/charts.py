@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from numpy.typing import NDArray
 
 from aitrader.api import Bars, FloatColumn, drawdowns
 from plugins.backtest.engine import Simulation
 from plugins.backtest.trades import IntColumn
-from plugins.figures import GAIN, LINE, LOSS, QUIET, new_figure, save
+from plugins.figures import GAIN, LINE, LOSS, QUIET, date_axis, new_figure, save
 
 _MAX_POINTS = 4000
 _MAX_MARKED_TRADES = 300
@@ -87,9 +86,7 @@ def _draw_drawdown(axes: Axes, times: NDArray[np.datetime64], equity: FloatColum
     axes.fill_between(times[shown], 100.0 * fractions[shown], 0.0, color=LOSS, alpha=0.35, linewidth=0.5)
     axes.yaxis.set_major_formatter(PercentFormatter())
     axes.grid(alpha=0.25)
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    date_axis(axes)
 
 
 def visible_points(values: FloatColumn) -> NDArray[np.int64]:

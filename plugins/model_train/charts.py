@@ -6,28 +6,23 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from aitrader.api import BUY, CLASSES, SELL, ActionRule, Manifest, actions, reliability
+from plugins.figures import GAIN, LINE, LOSS, QUIET, date_axis, new_figure, save
 from plugins.model_train.judge import Walk, trade_returns
 from plugins.model_train.samples import Samples
 
-PNG = "image/png"
-
-_MODEL, _MOMENTUM, _GREY = "#1f4e9e", "#c77c11", "#9a9a9a"
-_CLASS_COLORS = {"down": "#c0392b", "flat": "#7f8c8d", "up": "#1e8449"}
+_MOMENTUM = "#c77c11"
+_CLASS_COLORS = {"down": LOSS, "flat": "#7f8c8d", "up": GAIN}
 _SHOWN_FEATURES = 12
 _LEAST_DRAWN = 20
 
 
 def write_report(path: Path, found: Walk, manifest: Manifest, cost_bps: float) -> None:
     """Draw the out-of-sample test into a PNG of 1200 × 800 pixels."""
-    figure = Figure(figsize=(12, 8), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)  # named, so that no display and no global state is needed
+    figure = new_figure(height=800)
     parts = figure.subplot_mosaic([["returns", "returns"], ["calibration", "importance"]], height_ratios=[1.1, 1])
     later = found.fold > 0
     samples, said = found.tested.take(later), found.calibrated[later]
@@ -38,7 +33,7 @@ def write_report(path: Path, found: Walk, manifest: Manifest, cost_bps: float) -
     symbols = ", ".join(manifest.universe[:4]) + (" …" if len(manifest.universe) > 4 else "")
     title = f"{manifest.name} · {symbols} {manifest.timeframe} · out of sample it {beats} its baselines"
     figure.suptitle(title, x=0.01, ha="left", fontsize=13)
-    figure.savefig(path, format="png", metadata={"Software": ""})
+    save(figure, path)
 
 
 def _draw_returns(axes: Axes, samples: Samples, said: NDArray[np.float64], cost_bps: float) -> None:
@@ -46,23 +41,21 @@ def _draw_returns(axes: Axes, samples: Samples, said: NDArray[np.float64], cost_
     times = samples.known.astype("datetime64[ms]")
     chosen = actions(said, samples.price, samples.barrier, ActionRule(cost_bps=cost_bps))
     follow = np.where(samples.momentum >= 0, BUY, SELL).astype(np.int8)
-    for name, which, color in (("Model", chosen, _MODEL), ("Momentum", follow, _MOMENTUM)):
+    for name, which, color in (("Model", chosen, LINE), ("Momentum", follow, _MOMENTUM)):
         returns = trade_returns(samples, which, cost_bps)
         acted = int(np.isfinite(returns).sum())
         whole = 100 * np.cumsum(np.nan_to_num(returns))
         axes.plot(times, whole, color=color, linewidth=1.3, label=f"{name} ({acted:,} actions)")
-    axes.axhline(0.0, color=_GREY, linewidth=1.0, label="Always hold")
+    axes.axhline(0.0, color=QUIET, linewidth=1.0, label="Always hold")
     axes.set_title("Sum of the returns of all actions, out of sample, after costs", loc="left", fontsize=10)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.grid(alpha=0.25)
     axes.legend(loc="best", framealpha=0.85, edgecolor="none")
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    date_axis(axes)
 
 
 def _draw_reliability(axes: Axes, samples: Samples, said: NDArray[np.float64]) -> None:
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1.0, linestyle="--")
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.0, linestyle="--")
     for place, name in enumerate(CLASSES):
         rows = [row for row in reliability(said[:, place], samples.outcome == place) if row["n"] >= _LEAST_DRAWN]
         told, true = [row["told"] for row in rows], [row["came_true"] for row in rows]
@@ -80,7 +73,7 @@ def _draw_reliability(axes: Axes, samples: Samples, said: NDArray[np.float64]) -
 
 def _draw_importance(axes: Axes, manifest: Manifest) -> None:
     rows = list(manifest.metrics["importance"].items())[:_SHOWN_FEATURES][::-1]
-    axes.barh([name for name, _ in rows], [100 * value for _, value in rows], color=_MODEL, alpha=0.8)
+    axes.barh([name for name, _ in rows], [100 * value for _, value in rows], color=LINE, alpha=0.8)
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.set_title("What the model looks at: share of the gain of all splits", loc="left", fontsize=10)
     axes.tick_params(axis="y", labelsize=8)

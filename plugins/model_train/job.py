@@ -177,7 +177,8 @@ def _manifest(
 
 
 def _draw(context: JobContext, payload: ModelTrainPayload, found: Walk, manifest: Manifest) -> list[str]:
-    from plugins.model_train.charts import PNG, write_report
+    from plugins.figures import PNG
+    from plugins.model_train.charts import write_report
 
     name = "report.png"
     write_report(context.artifact(name, PNG), found, manifest, payload.cost_bps)

@@ -6,18 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from aitrader.api import Decay, SentimentAtBars, SentimentColumns, sentiment_at_times
-
-PNG = "image/png"
+from plugins.figures import GAIN, LINE, LOSS, date_axis, new_figure, save
 
 _POINTS = 1000
 _MOST_DRAWN = 3000
-_LINE, _BAD, _GOOD, _PLAIN, _AREA = "#1f4e9e", "#c0392b", "#1e8449", "#7f8c8d", "#8fa8cf"
+_PLAIN, _AREA = "#7f8c8d", "#8fa8cf"
 _NEUTRAL = 0.1
 
 Times = NDArray[np.datetime64]
@@ -36,9 +32,7 @@ def write_chart(
         as_of: where the line ends, milliseconds UTC.
         decay: half-life and window.
     """
-    figure = Figure(figsize=(12, 7), dpi=100, layout="constrained")
-    # The canvas is named so that no display and no global state is needed.
-    FigureCanvasAgg(figure)
+    figure = new_figure()
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     times = _times(new, as_of, decay)
     found = sentiment_at_times(texts, times, decay)
@@ -47,7 +41,7 @@ def write_chart(
     _draw_weight(bottom, shown, found)
     hours = decay.half_life_ms / 3_600_000
     top.set_title(f"{symbol} · sentiment of {len(new)} texts, half-life {hours:g} h", loc="left")
-    figure.savefig(path, format="png", metadata={"Software": ""})
+    save(figure, path)
 
 
 def _times(new: SentimentColumns, as_of: int, decay: Decay) -> NDArray[np.int64]:
@@ -66,11 +60,11 @@ def _draw_score(axes: Axes, times: Times, found: SentimentAtBars, new: Sentiment
     axes.axhline(0.0, color="black", linewidth=0.8, alpha=0.6)
     _draw_texts(axes, new)
     line = np.where(found.count > 0, found.score, np.nan)
-    axes.plot(times, line, color=_LINE, linewidth=2.0, label="All texts, as known then", zorder=3)
+    axes.plot(times, line, color=LINE, linewidth=2.0, label="All texts, as known then", zorder=3)
     if found.count[-1] > 0:
-        axes.plot(times[-1:], line[-1:], "o", color=_LINE, markersize=7, markeredgecolor="white", zorder=4)
+        axes.plot(times[-1:], line[-1:], "o", color=LINE, markersize=7, markeredgecolor="white", zorder=4)
         axes.annotate(
-            f"{line[-1]:+.2f}", (times[-1], line[-1]), (0, 10), textcoords="offset points", ha="center", color=_LINE
+            f"{line[-1]:+.2f}", (times[-1], line[-1]), (0, 10), textcoords="offset points", ha="center", color=LINE
         )
     axes.set_ylim(-1.08, 1.08)
     axes.set_yticks([-1.0, -0.5, 0.0, 0.5, 1.0])
@@ -83,9 +77,9 @@ def _draw_score(axes: Axes, times: Times, found: SentimentAtBars, new: Sentiment
 
 def _draw_texts(axes: Axes, new: SentimentColumns) -> None:
     kinds = (
-        ("Good text", _GOOD, new.score >= _NEUTRAL),
+        ("Good text", GAIN, new.score >= _NEUTRAL),
         ("Neutral text", _PLAIN, np.abs(new.score) < _NEUTRAL),
-        ("Bad text", _BAD, new.score <= -_NEUTRAL),
+        ("Bad text", LOSS, new.score <= -_NEUTRAL),
     )
     for name, color, which in kinds:
         if which.any():
@@ -100,6 +94,4 @@ def _draw_weight(axes: Axes, times: Times, found: SentimentAtBars) -> None:
     axes.set_ylabel("Weight")
     axes.set_xlabel("Available (UTC)")
     axes.grid(alpha=0.25)
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    date_axis(axes)

@@ -156,7 +156,8 @@ def _write(
     drawn = [symbol for symbol, number in numbers.most_common(_MOST_CHARTS) if number >= _LEAST_IN_CHART]
     if not drawn:
         return {}
-    from plugins.sentiment.charts import PNG, write_chart
+    from plugins.figures import PNG
+    from plugins.sentiment.charts import write_chart
 
     charts = {}
     for symbol, stem in file_stems(sorted(drawn)).items():

@@ -7,10 +7,11 @@ machine compiles for some seconds and keeps the result.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from domain.common.compiling import compiled
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
+@compiled(error_model="numpy")
 def average_true_range(high, low, close, span, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Fill ``out`` with the mean true range of the last ``span`` bars; NaN before there are so many.
 
@@ -26,7 +27,7 @@ def average_true_range(high, low, close, span, out):  # type: ignore[no-untyped-
         out[t] = total / span
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
+@compiled(error_model="numpy")
 def zigzag(  # type: ignore[no-untyped-def]  # pragma: no cover
     high, low, close, atr, reversal, bar, known, price, kind
 ):
@@ -61,7 +62,7 @@ def zigzag(  # type: ignore[no-untyped-def]  # pragma: no cover
     return count
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
+@compiled(error_model="numpy")
 def first_breaks(  # type: ignore[no-untyped-def]  # pragma: no cover
     close, begin, known, until, line, stop, margin, out
 ):
@@ -82,7 +83,7 @@ def first_breaks(  # type: ignore[no-untyped-def]  # pragma: no cover
                 break
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
+@compiled(error_model="numpy")
 def touches(  # type: ignore[no-untyped-def]  # pragma: no cover
     bar, price, kind, unit, touch, memory, count, first, newest, level
 ):
@@ -114,7 +115,7 @@ def touches(  # type: ignore[no-untyped-def]  # pragma: no cover
             other -= 2
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
+@compiled(error_model="numpy")
 def flags(  # type: ignore[no-untyped-def]  # pragma: no cover
     high, low, close, atr, pole, pole_bars, fewest, most, retrace, same, beyond, where, channel
 ):

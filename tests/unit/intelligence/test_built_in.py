@@ -9,12 +9,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from adapters.sentiment import kernel
 from adapters.sentiment.answers import session_of
 from adapters.sentiment.built_in import LONGEST, BuiltInSentiment
 from adapters.sentiment.evaluation import evaluate
@@ -204,15 +202,3 @@ def test_long_loading_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.sentiment.built_in.read_folder", read_slowly)
     assert BuiltInSentiment(say=say).score(["Profit rises"])[0].label is Polarity.POSITIVE
     assert "first use" in heard[0]
-
-
-def test_it_is_compiled_where_nothing_may_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = kernel.njit
-
-    def njit(*, cache: bool = False, **options: Any) -> Any:
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return real(**options)
-
-    monkeypatch.setattr(kernel, "njit", njit)
-    assert kernel._kept(lambda number: number + 1)(1) == 2
